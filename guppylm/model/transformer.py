@@ -45,9 +45,9 @@ from guppylm.errors import GuppyError
 
 # Sizes by name; the vocabulary comes from the tokenizer that was trained on the pack.
 PRESETS: dict[str, dict[str, int | float]] = {
-    "9m": dict(context=256, n_layers=6, n_heads=6, d_model=384, d_ff=768, dropout=0.1),
-    "3m": dict(context=256, n_layers=4, n_heads=4, d_model=256, d_ff=512, dropout=0.1),
-    "smoke": dict(context=128, n_layers=2, n_heads=2, d_model=64, d_ff=128, dropout=0.0),
+    "9m": {"context": 256, "n_layers": 6, "n_heads": 6, "d_model": 384, "d_ff": 768, "dropout": 0.1},
+    "3m": {"context": 256, "n_layers": 4, "n_heads": 4, "d_model": 256, "d_ff": 512, "dropout": 0.1},
+    "smoke": {"context": 128, "n_layers": 2, "n_heads": 2, "d_model": 64, "d_ff": 128, "dropout": 0.0},
 }
 
 
