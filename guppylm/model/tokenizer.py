@@ -97,7 +97,12 @@ class Tokenizer:
     @property
     def vocab_size(self) -> int:
         """How many entries there really are, control tokens included."""
-        return self._bpe.get_vocab_size()
+        return len(self._bytes)
+
+    @property
+    def longest(self) -> int:
+        """How many bytes the longest entry stands for: n tokens never cover more than n times as many."""
+        return max(map(len, self._bytes))
 
     def encode(self, text: str) -> list[int]:
         """Return the ids of any text. Never a control token; never an error.
@@ -129,15 +134,19 @@ class Tokenizer:
             mask += [0] * len(opening) + [1] * len(answer)
         return ids, mask
 
-    def prompt(self, turns: Sequence[tuple[str, str]], message: str) -> list[int]:
-        """Return the ids of the same text up to where the reply to `message` starts; used in chat."""
+    def prompt(self, turns: Sequence[tuple[str, str]], message: str | Sequence[int]) -> list[int]:
+        """Return the ids of the same text up to where the reply to `message` starts; used in chat.
+
+        The message may be given as ids, where only the end of a long one is wanted.
+        """
         ids, _ = self.conversation(turns)
         return ids + self._opening(message, is_first=not ids)
 
-    def _opening(self, message: str, *, is_first: bool) -> list[int]:
+    def _opening(self, message: str | Sequence[int], *, is_first: bool) -> list[int]:
         """A message and everything around it, up to where the reply starts."""
         before = [] if is_first else self._newline
-        asked = [self.start_id, *self._user, *self.encode(message), self.end_id]
+        words = self.encode(message) if isinstance(message, str) else message
+        asked = [self.start_id, *self._user, *words, self.end_id]
         return [*before, *asked, *self._newline, self.start_id, *self._assistant]
 
     def pieces(self, ids: Iterable[int]) -> list[Piece]:
