@@ -20,14 +20,18 @@ _NEVER = (
     "\U000e0000-\U000e0fff"  # tags and selectors
 )
 _JOINERS = "\u200c\u200d"
-_PATTERN = re.compile(f"[{_NEVER}]|(?:^|(?<=[\x00-\x7f]))[{_JOINERS}]", re.MULTILINE)
+_HIDDEN = re.compile(f"[{_NEVER}]")
+_LOOSE_JOINER = re.compile(f"(?:^|(?<=[\x00-\x7f]))[{_JOINERS}]", re.MULTILINE)
 
 
 def find_hidden(text: str) -> list[tuple[int, str]]:
     """Return the offset and the name of every hidden character of `text`."""
-    if text.isascii() and text.isprintable():
+    if text.isascii() and text.replace("\n", " ").isprintable():
         return []
-    return [(found.start(), _name(found.group())) for found in _PATTERN.finditer(text)]
+    found = [match.start() for match in _HIDDEN.finditer(text)]
+    if any(joiner in text for joiner in _JOINERS):
+        found = sorted(found + [match.start() for match in _LOOSE_JOINER.finditer(text)])
+    return [(at, _name(text[at])) for at in found]
 
 
 def _name(character: str) -> str:

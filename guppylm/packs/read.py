@@ -162,6 +162,7 @@ class _Builder:
         self.document = document
         self.text = text
         self.lines = text.split("\n")
+        self.may_hold_comments = " #" in text
         self.events: Iterator[yaml.Event] = iter(())
 
     def build(self) -> None:
@@ -186,9 +187,7 @@ class _Builder:
             self._refuse("E111", "a second document starts here", "take out the line ---", self._at(event))
 
     def _node(self, event: yaml.Event, path: Path, depth: int) -> Tree:
-        self.document.n_nodes += 1
-        if self.document.n_nodes > MAX_NODES:
-            self._refuse("E106", f"the file has more than {MAX_NODES:,} entries", "", self._at(event))
+        self._count(event)
         if isinstance(event, yaml.AliasEvent):
             self._refuse("E104", f"*{event.anchor} is an alias", "write the text out again", self._at(event))
         if event.anchor is not None:
@@ -199,7 +198,7 @@ class _Builder:
             self._refuse("E105", f"{event.tag} is a tag", "put the text in quotes", self._at(event))
         if isinstance(event, yaml.ScalarEvent):
             self.document.values[path] = self._mark(event)
-            return self._scalar(event, path)
+            return self._scalar(event)
         if depth > MAX_DEPTH:
             self._refuse("E107", f"more than {MAX_DEPTH} levels of lists and keys", "", self._at(event))
         mark = event.start_mark
@@ -209,6 +208,11 @@ class _Builder:
         if isinstance(event, yaml.SequenceStartEvent):
             return self._list(path, depth)
         return self._mapping(path, depth)
+
+    def _count(self, event: yaml.Event) -> None:
+        self.document.n_nodes += 1
+        if self.document.n_nodes > MAX_NODES:
+            self._refuse("E106", f"the file has more than {MAX_NODES:,} entries", "", self._at(event))
 
     def _list(self, path: Path, depth: int) -> list[Tree]:
         items: list[Tree] = []
@@ -233,7 +237,7 @@ class _Builder:
         return mapping
 
     def _key(self, event: yaml.Event) -> str:
-        self.document.n_nodes += 1
+        self._count(event)
         if isinstance(event, yaml.AliasEvent) or event.anchor is not None or event.tag is not None:
             self._node(event, (), 1)  # which refuses it
         if not isinstance(event, yaml.ScalarEvent):
@@ -241,15 +245,15 @@ class _Builder:
             self._refuse("E100", "a key must be plain text", help, self._at(event))
         if event.value == "<<" and event.implicit[0]:
             self._refuse("E104", "<< is a merge key", "write the keys out again", self._at(event))
-        return self._scalar(event, ())
+        return self._scalar(event)
 
-    def _scalar(self, event: yaml.ScalarEvent, path: Path) -> str:
+    def _scalar(self, event: yaml.ScalarEvent) -> str:
         text: str = event.value
         if event.style == '"':
             for _, name in find_hidden(text)[:1]:
                 message = f"a hidden character behind an escape: {name}"
                 self.document.add("E103", message, "delete it", place=self._at(event))
-        elif not event.style and text:
+        elif self.may_hold_comments and not event.style and text:
             self._look_for_comment(event)
         return text
 
@@ -268,7 +272,8 @@ class _Builder:
 
     def _mark(self, event: yaml.ScalarEvent) -> Mark:
         """Return where the text of a scalar starts, after its quote or under the sign of its block."""
-        line, column = event.start_mark.line, event.start_mark.column
+        start = event.start_mark
+        line, column = start.line, start.column
         if event.style in ("|", ">"):
             line += 1
             while line + 1 < len(self.lines) and not self.lines[line].strip():
