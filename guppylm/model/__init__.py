@@ -3,7 +3,27 @@
     tokenizer.py     text -> ids, and conversations -> ids with a loss mask
     transformer.py   ids -> logits
     sampling.py      logits -> the next token, with every number on the way
-    bundle.py        all of that <-> a folder
+    bundle.py        all of that <-> a folder; gpt2.py, folder.py and card.py know what stands in it
 
 Knows nothing of packs beyond the one function that reads them, and nothing of training or pages.
 """
+
+from guppylm.model.bundle import Bundle, Listed, list_bundles
+from guppylm.model.sampling import Sampling, Step
+from guppylm.model.tokenizer import Piece, Tokenizer
+from guppylm.model.transformer import PRESETS, KVCache, ModelConfig, Trace, Transformer
+
+__all__ = [
+    "PRESETS",
+    "Bundle",
+    "KVCache",
+    "Listed",
+    "ModelConfig",
+    "Piece",
+    "Sampling",
+    "Step",
+    "Tokenizer",
+    "Trace",
+    "Transformer",
+    "list_bundles",
+]

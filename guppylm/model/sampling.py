@@ -54,7 +54,7 @@ class Sampling:
         _count("top_k", self.top_k, "0 keeps every token")
         _count("no_repeat", self.no_repeat, "0 allows every repetition")
 
-    def changed(self, **settings: float | int | None) -> Sampling:
+    def changed(self, **settings: float | None) -> Sampling:
         """Return a copy with those settings that are not None."""
         return replace(self, **{name: value for name, value in settings.items() if value is not None})
 
