@@ -38,11 +38,14 @@ _N_TRIES = 8
 class Drawn:
     """Texts that belong together (a prompt and its reply), and what was chosen to make them.
 
-    `lines` holds the place of every line used, from the outside in; `words` the entry of every variable.
+    Attributes:
+        texts: one for each tree.
+        lines: for each text the places of the lines it was made from, the outermost first.
+        words: the entry that every variable stands for.
     """
 
     texts: tuple[str, ...]
-    lines: tuple[object, ...]
+    lines: tuple[tuple[object, ...], ...]
     words: dict[Variable, int]
 
 
@@ -89,22 +92,24 @@ class Drawer:
     def draw(self) -> Drawn:
         """Return the next texts. Ask `is_spent` first."""
         walk = _Walk(self)
-        texts = tuple(squeeze("".join(walk.say(tree))) for tree in self.trees)
+        texts, lines = zip(*map(walk.say, self.trees), strict=True)
         walk.remember()
-        return Drawn(texts, tuple(walk.lines), walk.words)
+        return Drawn(texts, lines, walk.words)
 
     def shares(self, choice: Choice) -> list[int]:
         """Return the running total of the weights of a choice's options."""
         known = self._shares.get(id(choice))
         if known is None:
-            known = self._shares[id(choice)] = list(accumulate(map(self._share, choice.options)))
+            weights = (self.share(option.weight, option.node) for option in choice.options)
+            known = self._shares[id(choice)] = list(accumulate(weights))
         return known
 
-    def _share(self, option: object) -> int:
+    def share(self, weight: int, node: Bound) -> int:
+        """Return the share of an alternative with this weight among others, by the mode."""
         if self.mode == "even":
-            return option.weight
-        n_texts = self.counter.total(option.node)
-        return option.weight * (n_texts if self.mode == "rich" else math.isqrt(n_texts))
+            return weight
+        n_texts = self.counter.total(node)
+        return weight * (n_texts if self.mode == "rich" else math.isqrt(n_texts))
 
 
 class _Walk:
@@ -114,7 +119,6 @@ class _Walk:
         self.drawer = drawer
         self.random = drawer.rng.random
         self.words: dict[Variable, int] = {}
-        self.lines: list[object] = []
         self._taken: dict[WordList, list[int]] = {}
         self._path: list[tuple[_Fork, int, int]] = []  # fork, alternative taken, number of alternatives
         self._parent, self._via = drawer._above, 0  # where what comes next hangs
@@ -122,9 +126,10 @@ class _Walk:
         self._path.append((drawer._above, 0, 1))
         self._fresh: list[int] = []  # the choices made since the walk left the known part of the trie
 
-    def say(self, tree: Bound) -> list[str]:
-        """Return the pieces of text on a way through `tree`."""
+    def say(self, tree: Bound) -> tuple[str, tuple[object, ...]]:
+        """Return the text on a way through `tree`, and the places of the lines it came by."""
         pieces: list[str] = []
+        lines: list[object] = []
         todo = [tree]
         while todo:
             node = todo.pop()
@@ -136,13 +141,13 @@ class _Walk:
             elif kind is Choice:
                 option = node.options[self._choose(len(node.options), self.drawer.shares(node), None)]
                 if option.place is not None:
-                    self.lines.append(option.place)
+                    lines.append(option.place)
                 todo.append(option.node)
             elif kind is Word:
                 pieces.append(node.texts[self._word(node)])
             else:
                 pieces.append(str(node.low + self._choose(node.high - node.low + 1, None, None)))
-        return pieces
+        return squeeze("".join(pieces)), tuple(lines)
 
     def _word(self, node: Word) -> int:
         """Return the entry this variable stands for, choosing it at its first use."""

@@ -1,0 +1,248 @@
+"""Turns a pack and a seed into conversations: a training set, and examinations that have nothing in common with it.
+
+    train       what the model learns from: distinct pairs of a prompt and a reply, the prompts typed as people type
+    seen        new pairs of trained phrasings, typed cleanly
+    noisy       new pairs of trained phrasings, typed badly
+    held_out    prompts in phrasings that are never trained
+    new_words   prompts and replies with words that are never trained
+
+What is promised is exact and not left to chance: no pair stands twice or in two sets, no held-out prompt stands in
+`train` (normalised, see normalise.py), no prompt of `train` stands in two topics. The same pack and seed give the
+same rows, byte for byte, on every machine; a topic's rows do not depend on the other topics.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from guppylm.packs.count import Counter
+from guppylm.packs.draw import Drawer, Drawn
+from guppylm.packs.grammar import Binder
+from guppylm.packs.lang import Choice, Sequence
+from guppylm.packs.noise import Typist
+from guppylm.packs.normalise import normalise
+from guppylm.packs.pack import Pack, Scene, Topic
+from guppylm.packs.place import Place
+from guppylm.packs.shares import share_out
+from guppylm.packs.unrank import every_text
+
+SETS = ("train", "seen", "noisy", "held_out", "new_words")
+MAX_HELD_OUT = 200_000
+_N_RETYPES = 8
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Conversation:
+    """One row: what is said to the persona, what it answers, and where that comes from.
+
+    Attributes:
+        input: the prompt as typed.      output: the reply.      category: the topic.
+        set: which of SETS it belongs to.
+        clean: the prompt before noise.
+        scene: the scene of the topic, from 0.
+        ask_lines, reply_lines: the places of the lines it was made from, outermost first.
+        words: the word each slot stands for, as (`food2`, `peas`).
+    """
+
+    input: str
+    output: str
+    category: str
+    set: str
+    clean: str
+    scene: int
+    ask_lines: tuple[Place, ...]
+    reply_lines: tuple[Place, ...]
+    words: tuple[tuple[str, str], ...]
+
+    @property
+    def turns(self) -> tuple[tuple[str, str], ...]:
+        """The exchanges, oldest first: (what the user said, what the persona said)."""
+        return ((self.input, self.output),)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset:
+    """The sets of one generation. `short_of` names the topics that could not fill their share, and by how much."""
+
+    train: list[Conversation]
+    seen: list[Conversation]
+    noisy: list[Conversation]
+    held_out: list[Conversation]
+    new_words: list[Conversation]
+    short_of: Mapping[str, int] = field(default_factory=dict)
+
+    def counts(self) -> dict[str, int]:
+        """Return how many different rows, prompts, replies and pairs the training set holds."""
+        return {
+            "rows": len(self.train),
+            "prompts": len({row.input for row in self.train}),
+            "clean_prompts": len({row.clean for row in self.train}),
+            "replies": len({row.output for row in self.train}),
+            "pairs": len({(row.input, row.output) for row in self.train}),
+        }
+
+
+class SceneTrees:
+    """The trees of one scene. The prompt and the reply of an exchange share their words."""
+
+    def __init__(self, scene: Scene, binder: Binder) -> None:
+        self.scene = scene
+        self.ask: Choice = binder.bind(scene.ask)
+        self.reply: Choice = binder.bind(scene.reply)
+        self.held_out: Choice | None = binder.bind(scene.held_out) if scene.held_out else None
+        self.exchange = Sequence((self.ask, self.reply))
+
+
+def scene_trees(topic: Topic, *, new_words: bool = False) -> list[SceneTrees]:
+    """Return the trees of a topic's scenes, with trained words or with held-out ones."""
+    binder = Binder(topic.scope, new_words=new_words)
+    return [SceneTrees(scene, binder) for scene in topic.scenes]
+
+
+def generate(pack: Pack, *, n_rows: int = 60_000, n_exam: int | None = None, seed: int = 0) -> Dataset:
+    """Return the sets for this pack.
+
+    Args:
+        n_rows: rows of `train`, shared out by the topics' weights.
+        n_exam: rows of each other set, at most; a twentieth of `n_rows` unless said, from 1 to 20 for a topic.
+        seed: the same seed gives the same rows.
+    """
+    return _Generation(pack, n_rows, n_exam, seed).run()
+
+
+class _Generation:
+    """The state of one generation: what has been said, and by whom."""
+
+    def __init__(self, pack: Pack, n_rows: int, n_exam: int | None, seed: int) -> None:
+        self.pack, self.seed = pack, seed
+        self.counter = Counter()
+        self.scenes = {name: scene_trees(topic) for name, topic in pack.topics.items()}
+        n_topics = max(1, len(pack.topics))
+        self.n_exam = min(20, max(1, n_rows // 20 // n_topics)) if n_exam is None else n_exam // n_topics
+        self.shares = self._share_rows(n_rows)
+        self.held_out_prompts = self._held_out_prompts()
+        self.pairs: set[tuple[str, str]] = set()
+        self.owners: dict[str, str] = {}  # normalised prompt of `train` -> its topic
+        self.sets: dict[str, list[Conversation]] = {name: [] for name in SETS}
+        self.short_of: dict[str, int] = {}
+
+    def run(self) -> Dataset:
+        for name in self.pack.topics:
+            n_before = len(self.sets["train"])
+            for trees, n_rows in self._scene_shares(name):
+                self._draw_scene(name, trees, n_rows)
+            missing = self.shares[name] - (len(self.sets["train"]) - n_before)
+            if missing:
+                self.short_of[name] = missing
+            self._draw_new_words(name)
+        for name, rows in self.sets.items():
+            self._rng("order", name).shuffle(rows)
+        return Dataset(**self.sets, short_of=self.short_of)
+
+    def _rng(self, *what: object) -> random.Random:
+        return random.Random("/".join(map(str, (self.seed, self.pack.name, *what))))
+
+    def _share_rows(self, n_rows: int) -> dict[str, int]:
+        """Give every topic its rows by weight, as far as it has that much to say."""
+        weights = {name: topic.weight for name, topic in self.pack.topics.items()}
+        limits = {name: sum(map(self._capacity, trees)) for name, trees in self.scenes.items()}
+        return share_out(n_rows, weights, limits)
+
+    def _capacity(self, trees: SceneTrees) -> int:
+        return self.counter.total(trees.exchange)
+
+    def _scene_shares(self, topic: str) -> Iterator[tuple[SceneTrees, int]]:
+        """Share a topic's rows between its scenes, as the options of a choice share."""
+        scenes = self.scenes[topic]
+        drawer = Drawer((), random.Random(0), self.pack.mode, self.counter)
+        weights = {i: drawer.share(trees.scene.weight, trees.exchange) for i, trees in enumerate(scenes)}
+        limits = {i: self._capacity(trees) for i, trees in enumerate(scenes)}
+        for i, n_rows in share_out(self.shares[topic], weights, limits).items():
+            yield scenes[i], n_rows
+
+    def _held_out_prompts(self) -> set[str]:
+        """Return every held-out prompt there is, normalised. check.py has made sure that they are not too many."""
+        trees = [trees.held_out for scenes in self.scenes.values() for trees in scenes if trees.held_out]
+        return {normalise(text) for tree in trees for text in every_text(tree, self.counter)}
+
+    def _draw_scene(self, topic: str, trees: SceneTrees, n_rows: int) -> None:
+        """Draw a scene's rows of `train`, then go on drawing for the sets of trained phrasings."""
+        index = trees.scene.index
+        typist = Typist(self.pack.noise, self.pack.short, self._rng(topic, index, "noise"))
+        drawer = Drawer((trees.ask, trees.reply), self._rng(topic, index), self.pack.mode, self.counter)
+        rows = iter(drawer)
+        self._take(rows, n_rows, topic, index, "train", typist.type)
+        n_exam = self._n_exam(topic, n_rows)
+        self._take(rows, n_exam, topic, index, "seen", str)
+        self._take(rows, n_exam, topic, index, "noisy", typist.mistype)
+        if trees.held_out is not None:
+            rng = self._rng(topic, index, "held_out")
+            drawer = Drawer((trees.held_out, trees.reply), rng, self.pack.mode, self.counter)
+            self._take(iter(drawer), n_exam, topic, index, "held_out", str)
+
+    def _n_exam(self, topic: str, n_rows: int) -> int:
+        """Return a scene's part of the topic's examination rows, at least one."""
+        return max(1, round(self.n_exam * n_rows / max(1, self.shares[topic]))) if self.n_exam else 0
+
+    def _draw_new_words(self, topic: str) -> None:
+        """Draw exchanges that use at least one word kept out of training."""
+        for trees in scene_trees(self.pack.topics[topic], new_words=True):
+            rng = self._rng(topic, trees.scene.index, "new_words")
+            drawer = Drawer((trees.ask, trees.reply), rng, self.pack.mode, self.counter)
+            tries = (drawn for _, drawn in zip(range(20 * self.n_exam), drawer, strict=False))
+            rows = (drawn for drawn in tries if _uses_new_words(drawn))
+            self._take(rows, self.n_exam, topic, trees.scene.index, "new_words", str)
+
+    def _take(self, rows: Iterator[Drawn], n_rows: int, topic: str, scene: int, into: str, type_) -> None:
+        """Add up to `n_rows` conversations that nobody has had before to a set."""
+        target = len(self.sets[into]) + n_rows
+        while len(self.sets[into]) < target:
+            drawn = next(rows, None)
+            if drawn is None:
+                return
+            clean, reply = drawn.texts
+            prompt = self._type(clean, topic, into, type_)
+            if prompt is None or (prompt, reply) in self.pairs or (clean, reply) in self.pairs:
+                continue
+            self.pairs.update(((prompt, reply), (clean, reply)))
+            self.sets[into].append(
+                Conversation(
+                    input=prompt,
+                    output=reply,
+                    category=topic,
+                    set=into,
+                    clean=clean,
+                    scene=scene,
+                    ask_lines=drawn.lines[0],
+                    reply_lines=drawn.lines[1],
+                    words=_words(drawn),
+                )
+            )
+
+    def _type(self, clean: str, topic: str, into: str, type_) -> str | None:
+        """Type a prompt, again where noise made it another topic's or a held-out one. None when even clean it is."""
+        for attempt in range(_N_RETYPES + 1):
+            prompt = type_(clean) if attempt < _N_RETYPES else clean
+            if into == "held_out":
+                return prompt
+            key = normalise(prompt)
+            if key in self.held_out_prompts:
+                continue
+            if into != "train":
+                return prompt
+            if self.owners.setdefault(key, topic) == topic:
+                return prompt
+        return None
+
+
+def _uses_new_words(drawn: Drawn) -> bool:
+    return any(words.entries[entry].held_out for (words, _), entry in drawn.words.items())
+
+
+def _words(drawn: Drawn) -> tuple[tuple[str, str], ...]:
+    return tuple(
+        (words.name + (str(index) if index > 1 else ""), words.entries[entry].word)
+        for (words, index), entry in drawn.words.items()
+    )
