@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import yaml
@@ -45,19 +45,26 @@ class Document:
     Attributes:
         file: its name, relative to the folder that holds the packs.
         tree: mappings, lists and text; None when the file could not be read.
-        values, keys: where each value and each key stands, by path; empty for JSON.
+        values, keys: where each value and each key stands, by path; None stands for a place that JSON has not.
         flow: the paths of the lists and mappings written inside `[ ]` and `{ }`.
+        blank: the paths of values left out, as `show_path` writes them.
         n_nodes: keys, values, lists and mappings together.
         findings: what was wrong.
     """
 
     file: str
     tree: Tree | None = None
-    values: dict[Path, Mark] = field(default_factory=dict)
+    values: dict[Path, Mark | None] = field(default_factory=dict)
     keys: dict[Path, Mark] = field(default_factory=dict)
     flow: set[Path] = field(default_factory=set)
+    blank: set[str] = field(default_factory=set)
     n_nodes: int = 0
     findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def paths(self) -> Mapping[Path, object]:
+        """The paths of all values of the tree."""
+        return self.values
 
     def place(self, path: Path) -> Place:
         """Return where the value at `path` stands, or the nearest thing around it that has a place."""
@@ -67,7 +74,7 @@ class Document:
         """Return where the key that ends `path` stands."""
         return self._place(path, self.keys if path in self.keys else self.values)
 
-    def _place(self, path: Path, marks: dict[Path, Mark]) -> Place:
+    def _place(self, path: Path, marks: Mapping[Path, Mark | None]) -> Place:
         around = path
         while around and around not in marks:
             around = around[:-1]
@@ -198,6 +205,8 @@ class _Builder:
             self._refuse("E105", f"{event.tag} is a tag", "put the text in quotes", self._at(event))
         if isinstance(event, yaml.ScalarEvent):
             self.document.values[path] = self._mark(event)
+            if not event.value and not event.style:
+                self.document.blank.add(show_path(path))
             return self._scalar(event)
         if depth > MAX_DEPTH:
             self._refuse("E107", f"more than {MAX_DEPTH} levels of lists and keys", "", self._at(event))
@@ -324,7 +333,8 @@ def _read_json(text: str, document: Document) -> None:
 
 
 def _json_node(raw: object, path: Path, depth: int, document: Document) -> Tree:
-    place = Place(file=document.file, path=show_path(path))
+    place = Place(file=document.file, path=show_path(path), exact=False)
+    document.values[path] = None
     document.n_nodes += 1
     if document.n_nodes > MAX_NODES:
         document.add("E106", f"the file has more than {MAX_NODES:,} entries", place=place)

@@ -1,0 +1,86 @@
+"""`python -m guppylm check NAME`: every finding about a pack, then a table of what it can say."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from guppylm.packs.check import N_ROWS, Report, check_pack
+
+_EXAMPLES = """examples:
+  python -m guppylm check guppy
+  python -m guppylm check ./my-packs/moth --rows 3000
+  python -m guppylm check guppy --json | jq .pairs
+
+exit code: 0 without errors (there may be warnings), 2 with errors"""
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = _EXAMPLES
+    parser.add_argument("name", metavar="NAME", help="a folder of personas/, or a path to a pack")
+    parser.add_argument("--personas", type=Path, metavar="DIR", help="where packs are (default: personas/)")
+    help = "the rows of training that its topics should be able to share (default: %(default)s)"
+    parser.add_argument("--rows", type=int, default=N_ROWS, metavar="N", help=help)
+    parser.add_argument("--json", action="store_true", help="write JSON and nothing else to standard output")
+
+
+def run(options: argparse.Namespace) -> int:
+    report = check_pack(options.name, personas_dir=options.personas, n_rows=options.rows)
+    print(json.dumps(as_json(report), ensure_ascii=False, indent=2) if options.json else as_text(report))
+    return 0 if report.ok else 2
+
+
+def as_json(report: Report) -> dict[str, object]:
+    """Return the report as `check --json` writes it."""
+    keys = ("code", "severity", "file", "line", "column", "path", "message", "help")
+    return {
+        "ok": report.ok,
+        "findings": [{key: getattr(finding, key) for key in keys} for finding in report.findings],
+        "topics": {name: asdict(amount) for name, amount in report.topics.items()},
+        "pairs": report.pairs,
+    }
+
+
+def as_text(report: Report) -> str:
+    """Return the findings, their number, and a row for each topic."""
+    n_errors = sum(finding.severity == "error" for finding in report.findings)
+    n_warnings = len(report.findings) - n_errors
+    count = f"{_plural(n_errors, 'error')}, {_plural(n_warnings, 'warning')}"
+    return "\n".join([*map(str, report.findings), *([""] if report.findings else []), *_table(report), count])
+
+
+def _table(report: Report) -> list[str]:
+    """Return the table of topics, with totals."""
+    if not report.topics:
+        return []
+    rows = [(name, amount.prompts, amount.replies, amount.pairs) for name, amount in report.topics.items()]
+    rows.append((_plural(len(rows), "topic"), *(sum(column) for column in list(zip(*rows, strict=True))[1:])))
+    shown = [("topic", "prompts", "replies", "pairs"), *((row[0], *map(_number, row[1:])) for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
+    lines = [
+        "  ".join(
+            [
+                row[0].ljust(widths[0]),
+                *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)),
+            ]
+        )
+        for row in shown
+    ]
+    return [*lines[:-1], "-" * len(lines[0]), lines[-1], ""]
+
+
+def _number(value: int) -> str:
+    """Return a number as people read it; beyond a billion only its size matters."""
+    return (
+        f"{value:,}"
+        if value < 1_000_000_000
+        else f"{float(value):.1e}"
+        if value < 10**300
+        else "more than 1e300"
+    )
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

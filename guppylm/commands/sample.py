@@ -1,0 +1,96 @@
+"""`python -m guppylm sample NAME`: conversations made from a pack, to read or to train on elsewhere."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from guppylm.errors import GuppyError
+from guppylm.packs.generate import SETS, Conversation, generate
+from guppylm.packs.load import load_pack
+
+_EXAMPLES = """examples:
+  python -m guppylm sample guppy
+  python -m guppylm sample guppy -n 20 --seed 3 --topic food --why
+  python -m guppylm sample guppy -n 60000 --out guppy.jsonl
+  python -m guppylm sample guppy --set held_out -n 50"""
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = _EXAMPLES
+    parser.add_argument("name", metavar="NAME", help="a folder of personas/, or a path to a pack")
+    parser.add_argument("-n", type=int, default=12, metavar="N", help="how many (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="the same seed gives the same rows")
+    parser.add_argument(
+        "--set", choices=SETS, default="train", help="which set they come from (default: train)"
+    )
+    parser.add_argument("--topic", metavar="TOPIC", help="only rows of this topic")
+    parser.add_argument("--why", action="store_true", help="show the lines and the words behind each")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write JSON lines to this file instead")
+    parser.add_argument("--json", action="store_true", help="write JSON lines to standard output")
+    parser.add_argument("--personas", type=Path, metavar="DIR", help="where packs are (default: personas/)")
+
+
+def run(options: argparse.Namespace) -> int:
+    if options.n < 1:
+        raise GuppyError(f"-n {options.n} asks for nothing", "ask for 1 or more")
+    pack = load_pack(options.name, personas_dir=options.personas)
+    rows = _rows(pack, options)
+    if options.out:
+        options.out.write_text("".join(f"{line}\n" for line in _lines(rows, options.why)), encoding="utf-8")
+        print(f"{len(rows):,} rows written to {options.out}", file=sys.stderr)
+    elif options.json:
+        print("\n".join(_lines(rows, options.why)))
+    else:
+        print("\n\n".join(_shown(row, options.why) for row in rows))
+    if len(rows) < options.n:
+        print(f"there are only {len(rows):,} such rows to give", file=sys.stderr)
+    return 0
+
+
+def _rows(pack, options: argparse.Namespace) -> Sequence[Conversation]:
+    """Return the rows asked for."""
+    if options.set == "train" and not options.topic:
+        return generate(pack, n_rows=options.n, n_exam=0, seed=options.seed).train
+    if options.topic is not None and options.topic not in pack.topics:
+        from guppylm.errors import NotFoundError, nearest
+
+        raise NotFoundError(f"there is no topic called {options.topic}", nearest(options.topic, pack.topics))
+    n_topics = len(pack.topics) if options.topic else 1
+    n_rows = options.n * n_topics if options.set == "train" else 20 * len(pack.topics)
+    dataset = generate(pack, n_rows=n_rows, n_exam=options.n * n_topics, seed=options.seed)
+    rows = getattr(dataset, options.set)
+    return [row for row in rows if options.topic in (None, row.category)][: options.n]
+
+
+def _lines(rows: Sequence[Conversation], why: bool) -> list[str]:
+    """Return the rows as JSON lines."""
+    lines = []
+    for row in rows:
+        line: dict[str, object] = {"input": row.input, "output": row.output, "category": row.category}
+        if why:
+            line |= {"set": row.set, "clean": row.clean, "scene": row.scene, "words": dict(row.words)}
+            line |= {"ask": [_where(place) for place in row.ask_lines]}
+            line |= {"reply": [_where(place) for place in row.reply_lines]}
+        lines.append(json.dumps(line, ensure_ascii=False))
+    return lines
+
+
+def _where(place) -> str:
+    return f"{place.file}:{place.line}" if place.line else f"{place.file}:{place.path}"
+
+
+def _shown(row: Conversation, why: bool) -> str:
+    """Return a row as people read a conversation."""
+    shown = f"  you  {row.input}\n       {row.output}    ({row.category})"
+    if why:
+        if row.clean != row.input:
+            shown += f"\n       typed from: {row.clean}"
+        shown += f"\n       ask    {' < '.join(map(_where, row.ask_lines))}"
+        shown += f"\n       reply  {' < '.join(map(_where, row.reply_lines))}"
+        if row.words:
+            shown += "\n       words  " + ", ".join(f"<{slot}> = {word}" for slot, word in row.words)
+    return shown

@@ -1,0 +1,107 @@
+"""Turns a pack into everything its author should know before training: findings, and how much it can say.
+
+The findings of loading (load.py) come first; a pack without errors is then looked at as a whole: does every reply
+keep to the voice, is every held-out prompt really kept out, can every starter be asked, does every topic have
+enough to say. The catalogue of codes is in findings.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from guppylm.errors import Finding
+from guppylm.packs.count import Counter
+from guppylm.packs.generate import SceneTrees, scene_trees
+from guppylm.packs.load import read_pack, sort_findings
+from guppylm.packs.pack import Pack
+from guppylm.packs.read import finding_at
+from guppylm.packs.voice import mark_findings, token_findings, voice_findings
+
+N_ROWS = 60_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Amount:
+    """How many different things a topic, or a whole pack, can say: exact numbers of derivations."""
+
+    prompts: int
+    replies: int
+    pairs: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What a check found.
+
+    Attributes:
+        findings: sorted by place.
+        topics: what each topic can say; empty when the pack could not be loaded.
+    """
+
+    findings: tuple[Finding, ...]
+    topics: Mapping[str, Amount] = field(default_factory=dict)
+
+    @property
+    def ok(self) -> bool:
+        """Whether no finding is an error."""
+        return all(finding.severity != "error" for finding in self.findings)
+
+    @property
+    def pairs(self) -> int:
+        return sum(amount.pairs for amount in self.topics.values())
+
+
+def check_pack(name_or_path: str | Path, *, personas_dir: Path | None = None, n_rows: int = N_ROWS) -> Report:
+    """Return every finding about a pack, and what it can say.
+
+    Args:
+        name_or_path, personas_dir: as for `load_pack`.
+        n_rows: the rows of training that the topics should be able to share.
+
+    Raises:
+        NotFoundError: there is no such persona.
+    """
+    reading = read_pack(name_or_path, personas_dir=personas_dir)
+    if reading.pack is None:
+        return Report(findings=tuple(reading.findings))
+    pack = reading.pack
+    trees = {name: scene_trees(topic) for name, topic in pack.topics.items()}
+    findings = [*reading.findings, *_style_findings(pack, trees)]
+    amounts = {name: _amount(scenes) for name, scenes in trees.items()}
+    findings += _capacity_findings(pack, amounts, n_rows)
+    return Report(findings=tuple(sort_findings(findings)), topics=amounts)
+
+
+def _amount(scenes: list[SceneTrees]) -> Amount:
+    counter = Counter()
+    return Amount(
+        prompts=sum(counter.total(scene.ask) for scene in scenes),
+        replies=sum(counter.total(scene.reply) for scene in scenes),
+        pairs=sum(counter.total(scene.exchange) for scene in scenes),
+    )
+
+
+def _style_findings(pack: Pack, trees: Mapping[str, list[SceneTrees]]) -> list[Finding]:
+    findings: list[Finding] = []
+    for scenes in trees.values():
+        for scene in scenes:
+            findings += voice_findings(scene.reply, pack.voice)
+            for tree in filter(None, (scene.ask, scene.reply, scene.held_out)):
+                findings += token_findings(tree)
+                findings += mark_findings(tree)
+    return findings
+
+
+def _capacity_findings(pack: Pack, amounts: Mapping[str, Amount], n_rows: int) -> list[Finding]:
+    """Warn of topics that cannot make the rows their weight gives them."""
+    total = sum(topic.weight for topic in pack.topics.values())
+    findings = []
+    for name, topic in pack.topics.items():
+        share = n_rows * topic.weight // total
+        if amounts[name].pairs < share:
+            message = f"{amounts[name].pairs:,} pairs, and its share of {n_rows:,} rows is {share:,}"
+            help = "add lines and choices, to ask and to reply"
+            findings.append(finding_at(topic.place, "W210", message, help))
+    return findings

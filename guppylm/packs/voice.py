@@ -1,0 +1,112 @@
+"""Turns the replies of a topic and the rules of a voice into the lines that break them, each with a witness.
+
+The rules are proved over trees (see style.py), so what is found is a text that can come out, and what is not
+found cannot. The line that is blamed is the innermost one that breaks the rule all by itself: a phrase's, if it
+is the phrase.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from guppylm.errors import Finding
+from guppylm.packs.grammar import Bound
+from guppylm.packs.lang import Choice, Option, Sequence
+from guppylm.packs.pack import Voice
+from guppylm.packs.place import Place
+from guppylm.packs.read import finding_at
+from guppylm.packs.recognise import Recogniser, TooManyStatesError
+from guppylm.packs.style import find_capital, find_characters, find_phrase, longest
+
+CONTROL_TOKENS = ("<|im_start|>", "<|im_end|>", "<|endoftext|>", "<pad>")
+
+Test = Callable[[Bound], str | None]
+
+
+def voice_findings(replies: Choice, voice: Voice) -> Iterator[Finding]:
+    """Yield a finding for every line of these replies that can break a rule of the voice."""
+    if voice.case == "lower":
+        for place, witness in _culprits(replies, find_capital):
+            yield finding_at(
+                place, "E151", f"a capital letter: {_short(witness)}", "the voice is case: lower"
+            )
+    for phrase in voice.forbid:
+        for place, witness in _culprits(replies, lambda tree, phrase=phrase: find_phrase(tree, phrase)):
+            if _can_be_said(replies, witness, place):
+                help = f"as in: {_short(witness)}"
+                yield finding_at(place, "E151", f"a reply with {phrase}, which the voice forbids", help)
+    yield from _too_long(replies, voice)
+
+
+def _too_long(replies: Choice, voice: Voice) -> Iterator[Finding]:
+    limits = (("words", voice.max_words), ("characters", voice.max_chars))
+    for unit, most in limits:
+        if most is None or longest(replies, unit=unit)[0] <= most:
+            continue
+        for option in replies.options:
+            size, witness = longest(option.node, unit=unit)
+            if size > most and isinstance(option.place, Place):
+                message = f"a reply of {size} {unit}; the voice allows {most}"
+                yield finding_at(option.place, "E152", message, f"as in: {_short(witness, 160)}")
+
+
+def token_findings(tree: Choice) -> Iterator[Finding]:
+    """Yield a finding for every line that can make one of the marks a chat model is steered by."""
+    if find_characters(tree, "<") is None:
+        return
+    for token in CONTROL_TOKENS:
+        for place, witness in _culprits(tree, lambda tree, token=token: find_characters(tree, token)):
+            message = f"a text with the control token {token}"
+            yield finding_at(place, "E156", message, f"as in: {_short(witness)}")
+
+
+def mark_findings(tree: Choice) -> Iterator[Finding]:
+    """Yield a warning for every line in which a space can come before a full stop or a comma."""
+    for mark in (".", ","):
+        for place, witness in _culprits(tree, lambda tree, mark=mark: find_characters(tree, f" {mark}")):
+            if f" {mark}{mark}" not in witness:
+                help = f"as in: {_short(witness)}; move the space inside the choice"
+                yield finding_at(place, "W215", f"a space can come before '{mark}'", help)
+
+
+def _culprits(tree: Bound, test: Test) -> Iterator[tuple[Place, str]]:
+    """Yield the innermost lines that fail the test, with their witnesses; nothing when the tree passes."""
+    witness = test(tree)
+    if witness is None:
+        return
+    inner = [option for option in _lines_below(tree) if test(option.node) is not None]
+    for option in inner:
+        place = option.place
+        assert isinstance(place, Place)
+        deeper = list(_culprits(option.node, test)) if any(_lines_below(option.node)) else []
+        yield from deeper or [(place, test(option.node) or witness)]
+
+
+def _lines_below(node: Bound) -> Iterator[Option]:
+    """Yield the nearest options below a node that are lines of their own."""
+    if isinstance(node, Choice):
+        for option in node.options:
+            if option.place is not None:
+                yield option
+            else:
+                yield from _lines_below(option.node)
+    elif isinstance(node, Sequence):
+        for part in node.parts:
+            yield from _lines_below(part)
+
+
+def _can_be_said(tree: Choice, text: str, place: Place) -> bool:
+    """Say whether a witness is a text that really occurs, with every word the same throughout.
+
+    A witness of an inner line stands for itself, and is looked for in the whole only when it is a whole reply.
+    """
+    if all(option.place != place for option in tree.options):
+        return True
+    try:
+        return Recogniser(text, exact=True).fits(tree)
+    except TooManyStatesError:
+        return True
+
+
+def _short(text: str, most: int = 80) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
