@@ -1,0 +1,301 @@
+"""Turns two folders, of persona packs and of trained bundles, into the personas one can talk to.
+
+A persona exists because its folder does; it can talk because its bundle opens. The shelf looks at the disk
+each time it is asked, so a persona trained while the page is open appears on the next visit, and it keeps
+the few bundles used last. A bundle that does not open tells why on its own card and disturbs nobody else.
+No gradio here, and torch only inside `open_chat`: the page comes up before torch does.
+"""
+
+from __future__ import annotations
+
+import base64
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+from guppylm.errors import GuppyError, NotFoundError, PackError, nearest
+from guppylm.ui.browse import TopicCard, topics_of
+
+State = Literal["ready", "untrained", "broken"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Persona:
+    """What a card shows.
+
+    Attributes:
+        name: the folder's name, by which the persona is asked for.
+        state: ready to talk, untrained (a pack without weights), or broken (something does not load).
+        problem: why it cannot talk, in one sentence; empty when it can.
+        command: what to type so that it can; empty when it can.
+        max_turns: how many exchanges the weights were raised to see.
+        pack: the pack behind it, or None where it did not load.
+    """
+
+    name: str
+    title: str
+    about: str = ""
+    avatar_svg: str = ""
+    starters: tuple[str, ...] = ()
+    state: State = "ready"
+    problem: str = ""
+    command: str = ""
+    max_turns: int = 1
+    pack: Any = field(default=None, repr=False, compare=False)
+
+    @property
+    def ready(self) -> bool:
+        return self.state == "ready"
+
+    @property
+    def avatar(self) -> str:
+        """A data: address for an <img>, where an SVG can run no script and fetch nothing."""
+        svg = self.avatar_svg or resources.files("guppylm.ui").joinpath("assets/avatar.svg").read_text(
+            "utf-8"
+        )
+        return "data:image/svg+xml;base64," + base64.b64encode(svg.encode("utf-8")).decode("ascii")
+
+    def summary(self) -> dict[str, Any]:
+        """Return what the /personas endpoint tells."""
+        return {
+            "name": self.name,
+            "title": self.title,
+            "about": self.about,
+            "ready": self.ready,
+            "state": self.state,
+            "problem": self.problem,
+            "command": self.command,
+            "max_turns": self.max_turns,
+            "starters": list(self.starters),
+        }
+
+
+def read_pack(name: str, personas_dir: Path) -> Any:
+    from guppylm.packs import load_pack
+
+    return load_pack(name, personas_dir=personas_dir)
+
+
+def open_chat(folder: Path) -> Any:
+    """Load a bundle for chatting on the CPU. Raises BundleError."""
+    import torch
+
+    from guppylm.chat import Chat
+    from guppylm.model import Bundle
+
+    # A reply is many tiny matrix products: a second thread costs more than it brings, and others want it.
+    torch.set_num_threads(1)
+    return Chat(Bundle.load(folder, device="cpu"))
+
+
+class Shelf:
+    """The personas of a models folder and a personas folder. Safe to use from many threads.
+
+    Args:
+        n_kept: how many opened bundles stay in memory, the least recently used going first.
+        open_chat, read_pack: how a bundle and a pack are read; tests bring their own.
+    """
+
+    def __init__(
+        self,
+        *,
+        models_dir: Path,
+        personas_dir: Path,
+        n_kept: int = 4,
+        open_chat: Callable[[Path], Any] = open_chat,
+        read_pack: Callable[[str, Path], Any] = read_pack,
+    ) -> None:
+        self.models_dir = Path(models_dir)
+        self.personas_dir = Path(personas_dir)
+        self._n_kept = n_kept
+        self._open_chat = open_chat
+        self._read_pack = read_pack
+        self._lock = threading.RLock()
+        self._chats: OrderedDict[tuple, Any] = OrderedDict()  # (name, fingerprint) -> Chat
+        self._problems: dict[tuple, GuppyError] = {}  # (name, fingerprint) -> why it did not open
+        self._packs: dict[tuple, Any] = {}  # (folder, fingerprint) -> Pack or the error it raised
+        self._topics: dict[tuple, tuple[TopicCard, ...]] = {}
+
+    def personas(self, *, open_bundles: bool = True) -> tuple[Persona, ...]:
+        """Return every persona, those that can talk first.
+
+        With `open_bundles=False` a bundle is taken at its word, which needs no torch; otherwise each is
+        opened once to find out whether it holds together.
+        """
+        names = sorted(set(_folders(self.personas_dir, "persona.*")) | set(_folders(self.models_dir, "*")))
+        found = [self._look_at(name, open_bundle=open_bundles) for name in names]
+        order = ("ready", "untrained", "broken")
+        return tuple(
+            sorted(found, key=lambda persona: (order.index(persona.state), persona.title.casefold()))
+        )
+
+    def persona(self, name: str) -> Persona:
+        """Return one persona. Raises NotFoundError with the nearest name."""
+        known = set(_folders(self.personas_dir, "persona.*")) | set(_folders(self.models_dir, "*"))
+        if name not in known:  # also keeps a name like ../x away from the disk
+            raise NotFoundError(f"There is no persona called {name!r}.", nearest(str(name), known))
+        return self._look_at(name, open_bundle=True)
+
+    def chat(self, name: str) -> Any:
+        """Return the persona's Chat, opening its bundle if need be.
+
+        Raises NotFoundError or what opening raised.
+        """
+        persona = self.persona(name)
+        if not persona.ready:
+            raise NotFoundError(
+                persona.problem, f"To change that: {persona.command}" if persona.command else ""
+            )
+        return self._open(name)
+
+    def topics(self, persona: Persona) -> tuple[TopicCard, ...]:
+        """Return the persona's topics, each with a few prompts drawn from its pack."""
+        if persona.pack is None:
+            return ()
+        key = (persona.name, persona.pack.digest)
+        with self._lock:
+            if key not in self._topics:
+                if len(self._topics) >= 16:
+                    self._topics.clear()
+                self._topics[key] = topics_of(persona.pack)
+            return self._topics[key]
+
+    def warm_up(self) -> None:
+        """Do ahead what the first visitor would wait for: import torch, open what there is, say one word."""
+        for persona in self.personas()[: self._n_kept]:
+            if persona.ready:
+                self.topics(persona)
+                self.chat(persona.name).reply("", seed=0, max_tokens=1)
+
+    def _look_at(self, name: str, *, open_bundle: bool) -> Persona:
+        bundle = self.models_dir / name
+        trained = bundle.is_dir()
+        pack = self._pack(name, bundle / "pack") if trained else None
+        if not _is_pack(pack):
+            pack = self._pack(name, self.personas_dir)
+        facts = _facts(name, pack)
+        if trained:
+            return self._trained(name, facts, open_bundle=open_bundle)
+        if isinstance(pack, GuppyError):
+            return Persona(
+                **facts, state="broken", problem=_sentence(pack), command=self._command("check", name)
+            )
+        return Persona(
+            **facts,
+            state="untrained",
+            problem=f"{facts['title']} has no weights yet.",
+            command=self._command("train", name),
+        )
+
+    def _trained(self, name: str, facts: dict[str, Any], *, open_bundle: bool) -> Persona:
+        if not open_bundle:
+            return Persona(**facts)
+        try:
+            chat = self._open(name)
+        except GuppyError as error:
+            return Persona(
+                **facts, state="broken", problem=_sentence(error), command=self._command("train", name)
+            )
+        except Exception as error:  # a fault of ours or of the disk; it must not take the other personas down
+            problem = f"This bundle could not be opened: {type(error).__name__}."
+            return Persona(**facts, state="broken", problem=problem, command=self._command("train", name))
+        return Persona(**facts, max_turns=chat.max_turns)
+
+    def _open(self, name: str) -> Any:
+        folder = self.models_dir / name
+        key = (name, _fingerprint(folder))
+        with self._lock:
+            if key in self._problems:
+                raise self._problems[key]
+            if key not in self._chats:
+                self._forget(name)
+                try:
+                    self._chats[key] = self._open_chat(folder)
+                except GuppyError as error:
+                    self._problems[key] = error
+                    raise
+            self._chats.move_to_end(key)
+            while len(self._chats) > self._n_kept:
+                self._chats.popitem(last=False)
+            return self._chats[key]
+
+    def _forget(self, name: str) -> None:
+        """Drop what was known of an earlier state of this bundle: it was trained again."""
+        for known in (self._chats, self._problems):
+            for key in [key for key in known if key[0] == name]:
+                del known[key]
+
+    def _pack(self, name: str, packs_dir: Path) -> Any:
+        """Return the Pack, the error it raised, or None where there is no such folder."""
+        if not (packs_dir / name).is_dir():
+            return None
+        key = (str(packs_dir), name, _fingerprint(packs_dir))
+        with self._lock:
+            if key not in self._packs:
+                if len(self._packs) >= 64:
+                    self._packs.clear()
+                try:
+                    self._packs[key] = self._read_pack(name, packs_dir)
+                except GuppyError as error:
+                    self._packs[key] = error
+            return self._packs[key]
+
+    def _command(self, verb: Literal["train", "check"], name: str) -> str:
+        pack = name if self.personas_dir == Path("personas") else str(self.personas_dir / name)
+        if verb == "check":
+            return f"python -m guppylm check {pack}"
+        out = "" if self.models_dir == Path("models") else f" --out {self.models_dir / name}"
+        return f"python train.py --persona {pack}{out}"
+
+
+def _folders(folder: Path, must_hold: str) -> list[str]:
+    """List the sub-folders that count: not hidden, not shared (`_chat`), holding at least one such file."""
+    if not folder.is_dir():
+        return []
+    return [
+        sub.name
+        for sub in folder.iterdir()
+        if sub.is_dir() and sub.name[0] not in "._" and next(sub.glob(must_hold), None) is not None
+    ]
+
+
+def _fingerprint(folder: Path) -> tuple:
+    """Return something that changes when any file below the folder does."""
+    found = []
+    for path in sorted(folder.rglob("*")):
+        try:
+            stat = path.stat()
+        except OSError:  # replaced while we look: the next look sees the new one
+            continue
+        found.append((str(path.relative_to(folder)), stat.st_size, stat.st_mtime_ns))
+    return tuple(found)
+
+
+def _is_pack(pack: Any) -> bool:
+    return pack is not None and not isinstance(pack, GuppyError)
+
+
+def _facts(name: str, pack: Any) -> dict[str, Any]:
+    if not _is_pack(pack):
+        return {"name": name, "title": name}
+    return {
+        "name": name,
+        "title": pack.title,
+        "about": pack.about,
+        "avatar_svg": pack.avatar_svg,
+        "starters": tuple(pack.starters),
+        "pack": pack,
+    }
+
+
+def _sentence(error: GuppyError) -> str:
+    """Return an error in one line: for a pack its first finding and how many more there are."""
+    if isinstance(error, PackError) and error.findings:
+        more = len(error.findings) - 1
+        first = " ".join(str(error.findings[0]).split())
+        return f"{first} (and {more} more)" if more else first
+    return " ".join(str(error).split())
