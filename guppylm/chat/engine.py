@@ -75,6 +75,9 @@ class Chat:
     def __init__(self, bundle: Bundle) -> None:
         self.bundle = bundle
         self.max_turns = int(bundle.metrics.get("max_turns", 1))
+        # Positions that no training row reached hold noise. Where training tells how far it got, stop there.
+        trained = bundle.metrics.get("n_positions_trained") or bundle.config.context
+        self.context = min(bundle.config.context, int(trained))
         bundle.model.eval()
 
     def reply(
@@ -130,7 +133,7 @@ class Chat:
             raise ChatError(f"the message is {type(message).__name__}, not text.", "Give it as a string.")
         sampling = self.bundle.generation.changed(temperature=temperature, top_k=top_k, top_p=top_p)
         window = self.window(message, history=history, max_tokens=max_tokens)
-        room = self.bundle.config.context - len(window.ids)
+        room = max(0, self.context - len(window.ids))
         return Stream(
             self.bundle, window, sampling, _seed(seed), room if max_tokens is None else min(max_tokens, room)
         )
@@ -141,9 +144,10 @@ class Chat:
         """Return what the model would be shown of a conversation, and what not."""
         if max_tokens is not None and (not isinstance(max_tokens, int) or max_tokens < 1):
             raise ChatError(f"max_tokens is {max_tokens!r}.", "Give a whole number of at least 1.")
-        context = self.bundle.config.context
-        reserve = min(max_tokens or N_RESERVED, context // 2)
-        return visible(history, message, self.bundle.tokenizer, context, reserve, max_turns=self.max_turns)
+        reserve = min(max_tokens or N_RESERVED, self.context // 2)
+        return visible(
+            history, message, self.bundle.tokenizer, self.context, reserve, max_turns=self.max_turns
+        )
 
 
 class Stream:
