@@ -6,8 +6,10 @@ phrases that each say another one twice can make 2^(2^14) texts, and nothing may
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
+from dataclasses import replace
 
 from guppylm.errors import Finding
 from guppylm.packs.count import Counter, TooLargeError, refuse_huge
@@ -15,24 +17,32 @@ from guppylm.packs.grammar import Binder, Line, Problem, Scope
 from guppylm.packs.lang import Choice, Sequence
 from guppylm.packs.pack import Scene, Topic
 from guppylm.packs.read import finding_at
+from guppylm.packs.schema import NAME
 
+_SLOT_NAME = re.compile(rf"<({NAME.pattern})")
 _SMALLER = "use fewer choices in one line, or put the rest into a line of its own"
 
 
-def bind_topic(topic: Topic) -> tuple[list[Finding], set[str]]:
-    """Return what is wrong with the names and sizes in a topic, and the names that its lines use."""
+def bind_topic(topic: Topic, *, pack: str, local: Collection[str]) -> tuple[list[Finding], set[str]]:
+    """Return what is wrong with the names and sizes in a topic, and the names that its lines use.
+
+    Args:
+        pack: the folder of the persona, whose own files are in the author's hands.
+        local: the names that any topic has of its own. A shared phrase may count on a topic to bring one.
+    """
     binder = Binder(topic.scope)
     findings: list[Finding] = []
     for scene in topic.scenes:
         bound = {key: (lines, binder.bind(lines)) for key, lines in _keyed(scene)}
         if not binder.problems:
             findings += _too_large(scene, bound)
-    findings += _named(binder.problems, topic)
+    for problem in binder.problems:
+        findings += _named(problem, topic, pack, local)
     if not findings and any(
         entry.held_out for words in topic.scope.words.values() for entry in words.entries
     ):
         findings += _with_new_words(topic)
-    return findings, binder.used
+    return _one_a_place(findings), binder.used
 
 
 def _keyed(scene: Scene) -> list[tuple[str, tuple[Line, ...]]]:
@@ -57,28 +67,75 @@ def _with_new_words(topic: Topic) -> list[Finding]:
 
 
 def bind_unused(scope: Scope, used: set[str], pack: str) -> list[Finding]:
-    """Return what is wrong in the shared phrases of this pack that no line uses."""
+    """Return what is wrong in the shared phrases of this pack that no line uses.
+
+    A name they do not know is let pass: it may be one that a topic has to bring.
+    """
     binder = Binder(scope)
     for name, phrase in scope.phrases.items():
         if name not in used and phrase.place is not None and phrase.place.file.startswith(f"{pack}/"):
             binder.bind(phrase.lines)
-    return _named([problem for problem in binder.problems if problem.code != "E140"], None)
+    return _one_a_place([_plainly(problem) for problem in binder.problems if problem.code != "E140"])
 
 
-def _named(problems: Iterable[Problem], topic: Topic | None) -> list[Finding]:
-    """Return the problems as findings; of many words without a form, the first speaks for all."""
-    alike: dict[tuple, list[Problem]] = defaultdict(list)
-    for problem in problems:
-        alike[problem.code, problem.place, problem.offset].append(problem)
-    findings = []
-    for same in alike.values():
-        first = same[0]
-        assert first.place is not None
-        message = first.message if len(same) == 1 else f"{first.message} and {len(same) - 1} more words"
-        if topic is not None and first.place.file != topic.place.file:
-            message += f", when topic {topic.name} uses this line"
-        findings.append(finding_at(first.place.at(first.offset), first.code, message, first.help))
-    return findings
+def _plainly(problem: Problem) -> Finding:
+    assert problem.place is not None
+    return finding_at(problem.place.at(problem.offset), problem.code, problem.message, problem.help)
+
+
+def _named(problem: Problem, topic: Topic, pack: str, local: Collection[str]) -> Iterator[Finding]:
+    """Yield the finding for a problem with a name, at the line that has to change.
+
+    In the topic's own lines that is the line itself. In a shared phrase it is the topic's line that uses the
+    phrase, when the phrase counts on the topic to bring the name.
+    """
+    assert problem.place is not None
+    finding = _plainly(problem)
+    if problem.code != "E140" or problem.place.file == topic.place.file:
+        yield finding
+        return
+    phrase, missing = _missing_name(problem, topic.scope)
+    if missing in local or not problem.place.file.startswith(f"{pack}/"):
+        line = _first_user(problem, topic)
+        message = f"<{phrase}> needs <{missing}>, which this topic does not have"
+        yield finding_at(line.place, "E140", message, f"give the topic words or a phrase called {missing}")
+    else:
+        yield finding
+
+
+def _missing_name(problem: Problem, scope: Scope) -> tuple[str, str]:
+    """Return the phrase in which the problem stands, and the name that means nothing there."""
+    for phrase in scope.phrases.values():
+        for line in phrase.lines:
+            if line.place == problem.place and (slot := _SLOT_NAME.match(line.text, problem.offset)):
+                return phrase.name, slot[1]
+    raise AssertionError(f"no phrase holds {problem}")
+
+
+def _first_user(problem: Problem, topic: Topic) -> Line:
+    """Return the first line of the topic that leads to the problem."""
+    own = [line for scene in topic.scenes for _, lines in _keyed(scene) for line in lines]
+    own += [line for phrase in topic.scope.phrases.values() for line in phrase.lines]
+    for line in own:
+        if line.place.file == topic.place.file:
+            binder = Binder(topic.scope)
+            binder.bind([line])
+            if problem in binder.problems:
+                return line
+    raise AssertionError(f"no line leads to {problem}")
+
+
+def _one_a_place(findings: list[Finding]) -> list[Finding]:
+    """Return the findings, of many with the same code at one place only the first, which speaks for all."""
+    alike: dict[tuple, list[Finding]] = defaultdict(list)
+    for finding in findings:
+        alike[finding.code, finding.file, finding.line, finding.column, finding.path].append(finding)
+    return [
+        same[0]
+        if len(same) == 1
+        else replace(same[0], message=f"{same[0].message}, and {len(same) - 1} more here")
+        for same in alike.values()
+    ]
 
 
 def _too_large(scene: Scene, bound: dict[str, tuple[tuple[Line, ...], Choice]]) -> Iterator[Finding]:

@@ -16,7 +16,15 @@ from guppylm.packs.count import Counter
 from guppylm.packs.generate import SceneTrees, scene_trees
 from guppylm.packs.load import read_pack, sort_findings
 from guppylm.packs.pack import Pack
+from guppylm.packs.prompts import exam_findings, leak_findings, overlap_findings, starter_findings
 from guppylm.packs.read import finding_at
+from guppylm.packs.tidy import (
+    bracket_findings,
+    double_findings,
+    empty_findings,
+    fallback_findings,
+    unused_findings,
+)
 from guppylm.packs.voice import mark_findings, token_findings, voice_findings
 
 N_ROWS = 60_000
@@ -68,9 +76,21 @@ def check_pack(name_or_path: str | Path, *, personas_dir: Path | None = None, n_
         return Report(findings=tuple(reading.findings))
     pack = reading.pack
     trees = {name: scene_trees(topic) for name, topic in pack.topics.items()}
-    findings = [*reading.findings, *_style_findings(pack, trees)]
     amounts = {name: _amount(scenes) for name, scenes in trees.items()}
-    findings += _capacity_findings(pack, amounts, n_rows)
+    findings = [
+        *reading.findings,
+        *_style_findings(pack, trees),
+        *leak_findings(pack, trees),
+        *overlap_findings(pack, trees),
+        *starter_findings(pack, trees),
+        *exam_findings(pack, trees),
+        *fallback_findings(pack),
+        *unused_findings(pack, reading.used),
+        *bracket_findings(pack),
+        *double_findings(pack, trees),
+        *empty_findings(trees),
+        *_capacity_findings(pack, amounts, n_rows),
+    ]
     return Report(findings=tuple(sort_findings(findings)), topics=amounts)
 
 

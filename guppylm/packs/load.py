@@ -87,6 +87,9 @@ class _Loader:
     def __init__(self, sources: list[Source], findings: list[Finding], reading: Reading) -> None:
         self.sources, self.findings, self.reading = sources, findings, reading
         self.own = sources[-1]
+        self.unsound: set[str] = (
+            set()
+        )  # topics whose own names have errors, so that their lines prove nothing
 
     def build(self) -> Pack | None:
         if "persona" not in self.own.contents:
@@ -101,8 +104,11 @@ class _Loader:
         topics = {topic.name: topic for topic in self._topics(names, scope)}
         if not self._is_whole_so_far():
             return None
+        local = self._local_names()
         for topic in topics.values():
-            problems, used = bind_topic(topic)
+            if topic.name in self.unsound:
+                continue
+            problems, used = bind_topic(topic, pack=self.own.name, local=local)
             self.findings += problems
             self._note_used(topic, used, scope)
         self.findings += bind_unused(scope, self.reading.used.get("", set()), self.own.name)
@@ -156,6 +162,8 @@ class _Loader:
             (document, ("phrases",)) if keys.phrases else None,
         )
         self.findings += own.findings
+        if any(finding.severity == "error" for finding in own.findings):
+            self.unsound.add(name)
         if keys.words or keys.phrases:
             scope = Scope(words=own.words, phrases=own.phrases, language=scope.language)
         if keys.scenes:
@@ -173,6 +181,11 @@ class _Loader:
             scope=scope,
             place=document.place(()),
         )
+
+    def _local_names(self) -> set[str]:
+        """Return the names that any topic has of its own."""
+        keys = [source.contents[name] for source in self.sources for name in source.contents if "/" in name]
+        return {name for topic in keys for name in (*topic.words, *topic.phrases)}
 
     def _scene(self, document: Document, path: TreePath, weight: int, index: int) -> Scene:
         ask, reply, held_out = (self._lines(document, (*path, key)) for key in ("ask", "reply", "held_out"))
@@ -213,6 +226,8 @@ class _Loader:
     def _assemble(self, keys: PersonaFile, topics: dict[str, Topic], scope: Scope) -> Pack:
         document = self.own.documents["persona"]
         places = {show_path(path): document.place(path) for path in document.paths}
+        if exam := self.own.documents.get("exam"):
+            places |= {f"exam/{show_path(path)}": exam.place(path) for path in exam.paths if path}
         if keys.fallback and keys.fallback not in self.topic_names:
             message = f"fallback names {keys.fallback}, which is no topic"
             help = nearest(keys.fallback, self.topic_names)

@@ -101,7 +101,8 @@ class Pack:
         digest: sha256 over every file of the pack and of the packs it extends.
         files: those files, keyed as `guppy/persona.yaml` and `_chat/phrases.yaml`.
         scope: the shared lists and phrases, as a topic without its own would see them.
-        places: where the keys of persona.yaml stand, by path, as in `starters[2]`.
+        places: where the values of persona.yaml stand, by path, as in `starters[2]`; those of exam.yaml as in
+            `exam/food[2]`.
     """
 
     name: str
