@@ -1,0 +1,164 @@
+"""Turns conversations into batches: rows of one length side by side, no padding wasted.
+
+    row     <|im_start|>user … <|im_end|> … assistant … hi there <|im_end|>      one conversation, tokenized
+    mask    0           0      0          0             1  1     1              1 where the model must learn
+    ids     row[:-1]                                                            what it reads
+    targets row[1:], IGNORE where the mask is 0                                 what it should have said next
+
+Rows of many lengths in one batch must be padded to the longest, and here that would be half of all the
+work. So rows are sorted into buckets of one length, and a batch comes from one bucket. Only lengths that
+too few rows have share a bucket, and are padded.
+
+`Batches` is a list that need not be kept: batch k of a run depends on the seed and on k alone. Training
+can therefore go on after a break at any k, with the very rows it would have seen.
+
+Deliberately not: packing several conversations into one row, which would let one read the other, and
+cutting rows that are too long. Such a row is an error that names it.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from guppylm.errors import TrainingError
+from guppylm.model.tokenizer import Tokenizer
+
+IGNORE = -100  # a target that carries no loss; torch's cross_entropy skips it
+
+
+class HasTurns(Protocol):
+    """A conversation: its (message, reply) pairs, first to last."""
+
+    @property
+    def turns(self) -> Sequence[tuple[str, str]]: ...
+
+
+Row = tuple[Tensor, Tensor]  # ids (n,) int32 and mask (n,) bool of one conversation
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Batch:
+    """What one step learns from.
+
+    Attributes:
+        ids: (B, T) int64, padded on the right.
+        targets: (B, T) int64, IGNORE where no loss is.
+        n_tokens: how many of the ids are no padding.
+    """
+
+    ids: Tensor
+    targets: Tensor
+    n_tokens: int
+
+    @property
+    def learned(self) -> Tensor:
+        """(B, T) bool: the positions that carry loss."""
+        return self.targets != IGNORE
+
+    def to(self, device: torch.device) -> Batch:
+        """Return the batch on another device."""
+        ids, targets = (part.to(device, non_blocking=True) for part in (self.ids, self.targets))
+        return Batch(ids=ids, targets=targets, n_tokens=self.n_tokens)
+
+
+def encode(conversations: Iterable[HasTurns], tokenizer: Tokenizer, *, context: int) -> list[Row]:
+    """Return each conversation as a row. Raises TrainingError naming the first that exceeds the context."""
+    rows = []
+    for number, conversation in enumerate(conversations, start=1):
+        ids, mask = tokenizer.conversation(conversation.turns)
+        if len(ids) - 1 > context:  # the last token is only ever a target
+            said = " … ".join(conversation.turns[0])
+            raise TrainingError(
+                f"Row {number} has {len(ids)} tokens and the model sees {context}: {said[:200]!r}",
+                "Shorten the reply in the pack (voice.max_words is a limit for all of them).",
+            )
+        rows.append((torch.tensor(ids, dtype=torch.int32), torch.tensor(mask, dtype=torch.bool)))
+    return rows
+
+
+class Batches:
+    """Batch k of an endless run over the rows, each row exactly once an epoch.
+
+    Args:
+        rows: from `encode`.
+        batch_tokens: about how many tokens a batch holds.
+        seed: decides the order; the same seed gives the same batches on every machine.
+    """
+
+    def __init__(self, rows: Sequence[Row], *, batch_tokens: int, seed: int = 0) -> None:
+        if not rows:
+            raise TrainingError(
+                "There is nothing to learn from: no rows.", "Give the pack topics, or ask for more rows."
+            )
+        self._batch_tokens = batch_tokens
+        self._seed = seed
+        self._buckets = [_stack(bucket) for bucket in _buckets(rows, batch_tokens)]
+        self._plan = lru_cache(maxsize=2)(self._make_plan)
+        self.n_rows = len(rows)
+        self.n_tokens = sum(len(ids) - 1 for ids, _ in rows)  # read in an epoch
+
+    @property
+    def n_per_epoch(self) -> int:
+        return len(self._plan(0))
+
+    def __getitem__(self, k: int) -> Batch:
+        epoch, position = divmod(k, self.n_per_epoch)
+        bucket, members = self._plan(epoch)[position]
+        ids, targets, n_tokens = self._buckets[bucket]
+        return Batch(
+            ids=ids[members].long(), targets=targets[members].long(), n_tokens=int(n_tokens[members].sum())
+        )
+
+    def epoch(self, number: int = 0) -> Iterator[Batch]:
+        """Return every batch of one epoch."""
+        start = number * self.n_per_epoch
+        return (self[k] for k in range(start, start + self.n_per_epoch))
+
+    def _make_plan(self, epoch: int) -> list[tuple[int, list[int]]]:
+        """Return (bucket, rows of it) for every batch of an epoch, in the order they are learned from."""
+        rng = random.Random(f"{self._seed}/{epoch}")
+        plan = []
+        for number, (ids, _, _) in enumerate(self._buckets):
+            n_rows, width = ids.shape
+            order = rng.sample(range(n_rows), n_rows)
+            n_batches = max(1, round(n_rows * width / self._batch_tokens))
+            # Shares that differ by one row at most, instead of full batches and a small rest.
+            plan += [(number, order[part::n_batches]) for part in range(n_batches)]
+        rng.shuffle(plan)
+        return plan
+
+
+def _buckets(rows: Sequence[Row], batch_tokens: int) -> list[list[Row]]:
+    """Sort rows by length, longest first; a bucket below half a batch takes in the next shorter length."""
+    by_length: dict[int, list[Row]] = {}
+    for row in rows:
+        by_length.setdefault(len(row[0]), []).append(row)
+    buckets: list[list[Row]] = []
+    open_bucket: list[Row] = []
+    for length in sorted(by_length, reverse=True):
+        open_bucket = open_bucket + by_length[length]
+        if len(open_bucket) * (len(open_bucket[0][0]) - 1) >= batch_tokens / 2:
+            buckets.append(open_bucket)
+            open_bucket = []
+    if buckets:  # what is left are a few short rows
+        buckets[-1] += open_bucket
+        return buckets
+    return [open_bucket]
+
+
+def _stack(rows: Sequence[Row]) -> tuple[Tensor, Tensor, Tensor]:
+    """Lay rows side by side, the first being the longest: ids (N, T), targets (N, T), tokens a row (N,)."""
+    shape = (len(rows), len(rows[0][0]) - 1)
+    ids = torch.full(shape, Tokenizer.pad_id, dtype=torch.int32)
+    targets = torch.full(shape, IGNORE, dtype=torch.int32)
+    for number, (row, mask) in enumerate(rows):
+        ids[number, : len(row) - 1] = row[:-1]
+        targets[number, : len(row) - 1] = row[1:].masked_fill(~mask[1:], IGNORE)
+    return ids, targets, torch.tensor([len(row) - 1 for row, _ in rows])

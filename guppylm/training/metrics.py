@@ -1,0 +1,85 @@
+"""Turns a run into metrics.json: what a bundle tells about how it was made.
+
+Every number in it was counted or measured in that run; nothing is copied from a plan.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import platform
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from guppylm.packs.generate import SETS, Conversation, Dataset
+
+LIBRARIES = ("torch", "tokenizers", "safetensors", "pydantic")
+
+
+def describe_data(dataset: Dataset) -> dict[str, Any]:
+    """Return how many rows there are, and how many of them are different."""
+    return {
+        **{f"n_{what}": n for what, n in dataset.counts().items()},
+        "n_rows_by_set": {name: len(getattr(dataset, name)) for name in SETS},
+        "n_rows_by_topic": _count(row.category for row in dataset.train),
+        "short_of": dict(dataset.short_of),
+    }
+
+
+def digest_of_rows(rows: Iterable[Conversation]) -> str:
+    """Return the sha256 of the training rows as JSON lines, in their order."""
+    sha = hashlib.sha256()
+    for row in rows:
+        line = json.dumps([row.input, row.output, row.category], ensure_ascii=False) + "\n"
+        sha.update(line.encode("utf-8", "surrogatepass"))
+    return sha.hexdigest()
+
+
+def describe_loss(losses: Mapping[str, float | None], *, vocab_size: int) -> dict[str, Any]:
+    """Return losses by set, and beside the held-out one what it means.
+
+    A loss of x nats is as if the model had to guess among exp(x) equally likely tokens each time (its
+    perplexity); one that knows nothing guesses among all of them, and has ln(V).
+    """
+    held_out = losses.get("held_out")
+    return {
+        **losses,
+        "held_out_perplexity": None if held_out is None else math.exp(min(held_out, 700)),
+        "knows_nothing": math.log(vocab_size),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that the numbers depend on."""
+    found = {"python": platform.python_version()}
+    for library in LIBRARIES:
+        try:
+            found[library] = version(library)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def peak_memory_bytes() -> int | None:
+    """Return the most memory this process has held at once, or None where the system does not tell."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _count(names: Iterable[str]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for name in names:
+        counts[name] = counts.get(name, 0) + 1
+    return dict(sorted(counts.items()))
+
+
+def mean(values: Sequence[float]) -> float | None:
+    """Return the mean, or None of nothing."""
+    return sum(values) / len(values) if values else None

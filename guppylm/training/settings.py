@@ -1,0 +1,96 @@
+"""Turns the name of a preset, and what somebody asked for instead, into the settings of one run.
+
+The one source for every default, its type, its flag and its help: train.py builds its flags from here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from guppylm.errors import TrainingError
+from guppylm.model.transformer import PRESETS
+from guppylm.training.device import DEVICES, PRECISIONS
+from guppylm.training.optimizer import OptimizerSettings
+
+# What fits a size. The steps of 9m take a quarter of an hour on two cores of 2025; smoke is for tests, and
+# its model learns to speak but not to listen.
+RECIPES: dict[str, dict[str, Any]] = {
+    "9m": {"n_rows": 60_000, "n_steps": 1000, "batch_tokens": 8192, "vocab_size": 4096},
+    "3m": {"n_rows": 60_000, "n_steps": 1000, "batch_tokens": 8192, "vocab_size": 4096},
+    "smoke": {"n_rows": 3_000, "n_steps": 150, "batch_tokens": 2048, "vocab_size": 1024},
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainSettings:
+    """One run. Settings that exist make sense; those that do not raise TrainingError.
+
+    Use `TrainSettings.of` to fill in what a preset brings.
+    """
+
+    preset: str = field(
+        default="9m",
+        metadata={"help": "size of the model; smoke takes less than a minute", "choices": list(PRESETS)},
+    )
+    n_rows: int = field(
+        default=60_000, metadata={"flag": "rows", "help": "conversations to make from the pack"}
+    )
+    n_steps: int = field(default=1000, metadata={"flag": "steps", "help": "batches to learn from"})
+    minutes: float | None = field(
+        default=None, metadata={"help": "train for so long, data and all, instead of a number of steps"}
+    )
+    seed: int = field(default=0, metadata={"help": "same seed, same rows, same first weights"})
+    device: str = field(
+        default="auto", metadata={"help": "auto takes the fastest there is", "choices": list(DEVICES)}
+    )
+    precision: str = field(
+        default="auto",
+        metadata={"help": "of matrix products; auto measures what pays", "choices": ["auto", *PRECISIONS]},
+    )
+    batch_tokens: int = 8192  # about what a step learns from
+    vocab_size: int = 4096  # entries to aim for in the tokenizer; few texts give fewer
+    dropout: float = 0.0  # see loop.py
+    optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
+
+    def __post_init__(self) -> None:
+        if self.preset not in PRESETS:
+            raise TrainingError(
+                f"There is no preset called {self.preset}.", f"Choose one of: {', '.join(PRESETS)}."
+            )
+        for name, least in (
+            ("n_rows", 1),
+            ("n_steps", 1),
+            ("seed", 0),
+            ("batch_tokens", 1),
+            ("vocab_size", 1),
+        ):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or not least <= value < 2**63:
+                raise TrainingError(f"{_flag(name)} is {value!r}.", f"Give a whole number from {least} up.")
+        if self.minutes is not None and not 0 < self.minutes < 1e6:
+            raise TrainingError(f"--minutes is {self.minutes:g}.", "Give a number above 0.")
+
+    @classmethod
+    def of(cls, preset: str = "9m", **asked: Any) -> TrainSettings:
+        """Return the preset's settings with those that were asked for in their place."""
+        return cls(**{**RECIPES.get(preset, {}), **asked, "preset": preset})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, found: Mapping[str, Any]) -> TrainSettings:
+        """Return what `to_dict` was made from."""
+        optimizer = dict(found["optimizer"])
+        return cls(
+            **{**found, "optimizer": OptimizerSettings(**{**optimizer, "betas": tuple(optimizer["betas"])})}
+        )
+
+
+def _flag(name: str) -> str:
+    """Return what a field is called on the command line."""
+    flags = {f.name: f.metadata.get("flag", f.name) for f in fields(TrainSettings)}
+    return f"--{flags[name]}"

@@ -1,0 +1,285 @@
+"""Trains a persona: `python train.py --persona guppy` reads personas/guppy/ and writes models/guppy/.
+
+Turns flags into settings and Progress into lines on a terminal. What training is stands in
+guppylm/training/loop.py.
+"""
+
+from __future__ import annotations
+
+import os
+
+# Before torch is imported: a thread that waits for another sleeps instead of spinning. On cores that are
+# shared with others, spinning has cost a factor of fifty.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+
+import argparse
+import json
+import math
+import shlex
+import signal
+import sys
+import time
+from contextlib import closing
+from dataclasses import asdict, fields
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, NoReturn, TextIO
+
+from guppylm.errors import GuppyError, TrainingError
+
+if TYPE_CHECKING:
+    from guppylm.training.loop import Progress
+
+EXAMPLES = """\
+examples:
+  python train.py --persona guppy                     the real thing; a quarter of an hour on two cores
+  python train.py --persona guppy --preset smoke      a little one in seconds, to see that all works
+  python train.py --persona guppy --minutes 5         as good as it gets in five minutes
+  python train.py --persona my-packs/moth --seed 7 --out models/moth-7
+  python train.py --persona guppy --resume            go on where Ctrl-C stopped it
+"""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Train. Returns the exit code: 0, 2 for a mistake of the user, 130 when stopped by Ctrl-C."""
+    argv = sys.argv[1:] if argv is None else argv
+    try:
+        args = _parser().parse_args(argv)
+        return _train(args, command=shlex.join(["python", "train.py", *argv]))
+    except GuppyError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nStopped.", file=sys.stderr)
+        return 130
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong with a flag in one sentence, without the page of usage before it."""
+
+    def error(self, message: str) -> NoReturn:
+        print(f"{message}\n--help shows every flag, and examples.", file=sys.stderr)
+        raise SystemExit(2)
+
+
+def _parser() -> argparse.ArgumentParser:
+    from guppylm.training.settings import RECIPES, TrainSettings
+
+    parser = _Parser(
+        prog="train.py",
+        description="Train a persona from its pack and write a bundle that can chat.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        argument_default=argparse.SUPPRESS,  # so that a preset can tell what was asked for
+    )
+    parser.add_argument(
+        "--persona", required=True, metavar="NAME", help="a folder of personas/, or a path to one"
+    )
+    for field in fields(TrainSettings):
+        if not field.metadata:
+            continue
+        flag = field.metadata.get("flag", field.name)
+        kind = {"str": str, "int": int, "float | None": float}[str(field.type)]
+        choices = field.metadata.get("choices")
+        by_preset = {preset: recipe[field.name] for preset, recipe in RECIPES.items() if field.name in recipe}
+        usual = ", ".join(f"{n} for {preset}" for preset, n in by_preset.items()) or field.default
+        help = field.metadata["help"] + (f" ({usual})" if usual is not None else "")
+        metavar = None if choices else flag[0].upper()
+        parser.add_argument(
+            f"--{flag}", dest=field.name, type=kind, choices=choices, metavar=metavar, help=help
+        )
+    parser.add_argument(
+        "--out", type=Path, default=None, metavar="DIR", help="the bundle to write (models/NAME)"
+    )
+    parser.add_argument(
+        "--resume", action="store_true", default=False, help="go on with a run that was stopped"
+    )
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        default=False,
+        help="metrics on standard output, progress as JSON lines on standard error",
+    )
+    return parser
+
+
+def _train(args: argparse.Namespace, *, command: str) -> int:
+    from guppylm.packs.load import load_pack
+    from guppylm.training.loop import train
+    from guppylm.training.settings import TrainSettings
+
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise TrainingError("Training on several processes is not there yet.", "Run it without torchrun.")
+    asked = {
+        name: value for name, value in vars(args).items() if name in {f.name for f in fields(TrainSettings)}
+    }
+    if "n_steps" in asked and "minutes" in asked:
+        raise TrainingError("--steps and --minutes are two ways to say when to stop.", "Give one of them.")
+    pack = load_pack(args.persona)
+    settings = TrainSettings.of(**asked)
+    out = args.out or Path("models") / pack.name
+    show = _JsonLines(sys.stderr) if args.json else _Screen(sys.stderr if args.json else sys.stdout)
+    stop = _StopSign()
+    last = None
+    with stop, closing(train(pack, settings, out, resume=args.resume, command=command)) as run, closing(show):
+        for last in run:
+            show(last)
+            if stop.seen:
+                break
+    if stop.seen and (last is None or last.stage != "done"):
+        return _stopped(stop, last, args, out)
+    assert last is not None
+    assert last.metrics is not None
+    if args.json:
+        json.dump({"bundle": str(out), **last.metrics}, sys.stdout, indent=2, ensure_ascii=False)
+        print()
+    else:
+        _summary(last, out)
+    return 0
+
+
+def _stopped(stop: _StopSign, last: Progress | None, args: argparse.Namespace, out: Path) -> int:
+    if last is not None and last.stage == "learning":
+        again = (
+            f"python train.py --persona {args.persona}" + (f" --out {out}" if args.out else "") + " --resume"
+        )
+        print(f"Stopped after step {last.step:,}; {out} holds what it has learned so far.", file=sys.stderr)
+        print(f"Go on:  {again}", file=sys.stderr)
+    else:
+        print("Stopped before it had learned anything; nothing was written.", file=sys.stderr)
+    return 128 + (stop.seen or signal.SIGINT)
+
+
+class _StopSign:
+    """Notes the first Ctrl-C or polite kill, so that a step is finished; the second one means it."""
+
+    def __init__(self) -> None:
+        self.seen: int = 0
+
+    def __enter__(self) -> _StopSign:
+        self._before = {kind: signal.signal(kind, self._note) for kind in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for kind, handler in self._before.items():
+            signal.signal(kind, handler)
+
+    def _note(self, kind: int, _frame: FrameType | None) -> None:
+        self.seen = kind
+        self.__exit__()
+
+
+class _JsonLines:
+    """Progress as JSON, one object a line; at most two a second, but every one that says something new."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._last = -math.inf
+
+    def __call__(self, progress: Progress) -> None:
+        if progress.stage == "learning" and not progress.replies and time.monotonic() - self._last < 0.5:
+            return
+        self._last = time.monotonic()
+        found = {name: value for name, value in asdict(progress).items() if name != "metrics"}
+        print(json.dumps(found, ensure_ascii=False), file=self._stream, flush=True)
+
+    def close(self) -> None:
+        pass
+
+
+class _Screen:
+    """Progress for people: one line that renews itself on a terminal, a line now and then elsewhere."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._is_terminal = stream.isatty()
+        self._last = -math.inf
+        self._shown = 0  # width of what the renewed line shows
+
+    def __call__(self, progress: Progress) -> None:
+        if progress.stage in ("preparing", "saving"):
+            self._line(progress.note[0].upper() + progress.note[1:] + " …")
+        elif progress.stage == "learning":
+            self._learning(progress)
+
+    def _learning(self, progress: Progress) -> None:
+        pause = 0.2 if self._is_terminal else 15.0
+        now = time.monotonic()
+        if now - self._last >= pause or progress.fraction >= 1:
+            self._last = now
+            self._renew(_status(progress, bar=self._is_terminal))
+        if progress.replies and self._is_terminal:
+            first = progress.replies[0]
+            self._line(f"  step {progress.step:>5,}   {first.prompt!r} -> {_one_line(first.reply, 70)!r}")
+
+    def _renew(self, text: str) -> None:
+        if self._is_terminal:
+            self._stream.write("\r" + text.ljust(self._shown))
+            self._shown = len(text)
+            self._stream.flush()
+        else:
+            print(text, file=self._stream, flush=True)
+
+    def _line(self, text: str) -> None:
+        """Print a line that stays, above the one that is renewed."""
+        if self._is_terminal and self._shown:
+            self._stream.write("\r" + " " * self._shown + "\r")
+            self._shown = 0
+        print(text, file=self._stream, flush=True)
+
+    def close(self) -> None:
+        if self._is_terminal and self._shown:
+            print(file=self._stream, flush=True)
+
+
+def _status(progress: Progress, *, bar: bool) -> str:
+    """Return one line about a run that is learning."""
+    parts = [f"{progress.fraction:4.0%}"]
+    if bar:
+        full = round(20 * progress.fraction)
+        parts = ["█" * full + "░" * (20 - full) + parts[0]]
+    parts.append(f"step {progress.step:,}" + (f" of {progress.n_steps:,}" if progress.n_steps else ""))
+    if progress.loss is not None:
+        parts.append(f"loss {progress.loss:.3f}")
+    if progress.held_out_loss is not None:
+        parts.append(f"held out {progress.held_out_loss:.3f}")
+    parts.append(f"{progress.tokens_per_second:,.0f} tokens/s")
+    if progress.seconds_left is not None:
+        parts.append(f"{_clock(progress.seconds_left)} left")
+    return "  ".join(parts)
+
+
+def _summary(last: Progress, out: Path) -> None:
+    assert last.metrics is not None
+    model, learned, loss = (last.metrics[part] for part in ("model", "training", "loss"))
+    print(
+        f"\n{last.metrics['title']} has {model['n_parameters'] / 1e6:.1f} million parameters and read "
+        f"{learned['n_tokens']:,} tokens in {_clock(learned['learning_seconds'])} "
+        f"({learned['tokens_per_second']:,.0f} a second)."
+    )
+    if loss["held_out"] is not None:
+        print(
+            f"Held-out loss {loss['held_out']:.3f}: at each token of a reply to a phrasing it never saw, it hesitates\n"
+            f"between about {loss['held_out_perplexity']:.1f} of {model['vocab_size']:,} tokens. "
+            f"Knowing nothing would be ln({model['vocab_size']:,}) = {loss['knows_nothing']:.2f}."
+        )
+    print()
+    for said in last.replies[:4]:
+        print(f"  you  {said.prompt}\n  {last.metrics['persona']}  {_one_line(said.reply, 150)}\n")
+    print(f"Chat:  python -m guppylm chat {last.metrics['persona'] if out.parent == Path('models') else out}")
+
+
+def _one_line(text: str, most: int) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def _clock(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
