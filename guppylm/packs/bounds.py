@@ -9,13 +9,16 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import cast
 
 from guppylm.errors import Finding
 from guppylm.packs.count import Counter, TooLargeError, refuse_huge
+from guppylm.packs.generate import SceneTrees
 from guppylm.packs.grammar import Binder, Line, Problem, Scope
-from guppylm.packs.lang import Choice, Sequence
+from guppylm.packs.lang import Sequence
 from guppylm.packs.pack import Scene, Topic
+from guppylm.packs.place import Place
 from guppylm.packs.read import finding_at
 from guppylm.packs.schema import NAME
 
@@ -23,26 +26,34 @@ _SLOT_NAME = re.compile(rf"<({NAME.pattern})")
 _SMALLER = "use fewer choices in one line, or put the rest into a line of its own"
 
 
-def bind_topic(topic: Topic, *, pack: str, local: Collection[str]) -> tuple[list[Finding], set[str]]:
-    """Return what is wrong with the names and sizes in a topic, and the names that its lines use.
+@dataclass(frozen=True, kw_only=True)
+class BoundTopic:
+    """A topic's scenes as trees, the names that their lines use, and what is wrong with names and sizes."""
+
+    trees: list[SceneTrees]
+    used: set[str]
+    findings: list[Finding]
+
+
+def bind_topic(topic: Topic, *, pack: str, local: Collection[str], counter: Counter) -> BoundTopic:
+    """Return a topic's trees and what is wrong with them.
 
     Args:
         pack: the folder of the persona, whose own files are in the author's hands.
         local: the names that any topic has of its own. A shared phrase may count on a topic to bring one.
+        counter: what counts the trees, and remembers.
     """
     binder = Binder(topic.scope)
-    findings: list[Finding] = []
-    for scene in topic.scenes:
-        bound = {key: (lines, binder.bind(lines)) for key, lines in _keyed(scene)}
-        if not binder.problems:
-            findings += _too_large(scene, bound)
-    for problem in binder.problems:
-        findings += _named(problem, topic, pack, local)
+    trees = [SceneTrees(scene, binder) for scene in topic.scenes]
+    findings = [finding for problem in binder.problems for finding in _named(problem, topic, pack, local)]
+    if not findings:
+        for scene in trees:
+            findings += _too_large(scene, counter)
     if not findings and any(
         entry.held_out for words in topic.scope.words.values() for entry in words.entries
     ):
         findings += _with_new_words(topic)
-    return _one_a_place(findings), binder.used
+    return BoundTopic(trees=trees, used=binder.used, findings=_one_a_place(findings))
 
 
 def _keyed(scene: Scene) -> list[tuple[str, tuple[Line, ...]]]:
@@ -138,25 +149,27 @@ def _one_a_place(findings: list[Finding]) -> list[Finding]:
     ]
 
 
-def _too_large(scene: Scene, bound: dict[str, tuple[tuple[Line, ...], Choice]]) -> Iterator[Finding]:
+def _too_large(scene: SceneTrees, counter: Counter) -> Iterator[Finding]:
     """Yield a finding for each line beyond bounds, or one for the scene when only all lines together are."""
-    n_found = 0
-    for lines, choice in bound.values():
-        for line, option in zip(lines, choice.options, strict=True):
-            try:
-                refuse_huge(option.node)
-                Counter().poly(option.node)
-            except TooLargeError as error:
-                n_found += 1
-                yield finding_at(line.place, error.code, str(error), _SMALLER)
-    if n_found:
+    prompts = [tree for tree in (scene.ask, scene.held_out) if tree is not None]
+    try:
+        for tree in (*prompts, scene.reply):
+            refuse_huge(tree)
+        for tree in prompts:
+            counter.poly(Sequence((tree, scene.reply)))
+        counter.poly(scene.exchange)
         return
-    counter = Counter()
-    for prompts in ("ask", "held_out"):
-        pairs = Sequence((bound[prompts][1], bound["reply"][1]))
+    except TooLargeError as error:
+        whole = error
+    n_found = 0
+    for option in (option for tree in (*prompts, scene.reply) for option in tree.options):
         try:
-            counter.poly(pairs)
+            refuse_huge(option.node)
+            Counter().poly(option.node)
         except TooLargeError as error:
-            yield finding_at(
-                scene.place, error.code, str(error), "use fewer lists in one scene, or split the scene"
-            )
+            n_found += 1
+            yield finding_at(cast(Place, option.place), error.code, str(error), _SMALLER)
+    if not n_found and scene.scene.place is not None:
+        yield finding_at(
+            scene.scene.place, whole.code, str(whole), "use fewer lists in one scene, or split the scene"
+        )

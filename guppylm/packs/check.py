@@ -7,16 +7,16 @@ enough to say. The catalogue of codes is in findings.py.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from guppylm.errors import Finding
 from guppylm.packs.count import Counter
-from guppylm.packs.generate import SceneTrees, scene_trees
+from guppylm.packs.generate import SceneTrees
 from guppylm.packs.load import read_pack, sort_findings
 from guppylm.packs.pack import Pack
-from guppylm.packs.prompts import exam_findings, leak_findings, overlap_findings, starter_findings
+from guppylm.packs.prompts import exam_findings, overlap_findings, starter_findings
 from guppylm.packs.read import finding_at
 from guppylm.packs.tidy import (
     bracket_findings,
@@ -25,7 +25,7 @@ from guppylm.packs.tidy import (
     fallback_findings,
     unused_findings,
 )
-from guppylm.packs.voice import mark_findings, token_findings, voice_findings
+from guppylm.packs.voice import VoiceRules
 
 N_ROWS = 60_000
 
@@ -75,12 +75,11 @@ def check_pack(name_or_path: str | Path, *, personas_dir: Path | None = None, n_
     if reading.pack is None:
         return Report(findings=tuple(reading.findings))
     pack = reading.pack
-    trees = {name: scene_trees(topic) for name, topic in pack.topics.items()}
-    amounts = {name: _amount(scenes) for name, scenes in trees.items()}
+    trees = reading.trees
+    amounts = {name: _amount(scenes, reading.counter) for name, scenes in trees.items()}
     findings = [
         *reading.findings,
         *_style_findings(pack, trees),
-        *leak_findings(pack, trees),
         *overlap_findings(pack, trees),
         *starter_findings(pack, trees),
         *exam_findings(pack, trees),
@@ -94,8 +93,7 @@ def check_pack(name_or_path: str | Path, *, personas_dir: Path | None = None, n_
     return Report(findings=tuple(sort_findings(findings)), topics=amounts)
 
 
-def _amount(scenes: list[SceneTrees]) -> Amount:
-    counter = Counter()
+def _amount(scenes: list[SceneTrees], counter: Counter) -> Amount:
     return Amount(
         prompts=sum(counter.total(scene.ask) for scene in scenes),
         replies=sum(counter.total(scene.reply) for scene in scenes),
@@ -103,15 +101,14 @@ def _amount(scenes: list[SceneTrees]) -> Amount:
     )
 
 
-def _style_findings(pack: Pack, trees: Mapping[str, list[SceneTrees]]) -> list[Finding]:
-    findings: list[Finding] = []
+def _style_findings(pack: Pack, trees: Mapping[str, list[SceneTrees]]) -> Iterator[Finding]:
+    rules = VoiceRules(pack.voice)
     for scenes in trees.values():
         for scene in scenes:
-            findings += voice_findings(scene.reply, pack.voice)
-            for tree in filter(None, (scene.ask, scene.reply, scene.held_out)):
-                findings += token_findings(tree)
-                findings += mark_findings(tree)
-    return findings
+            yield from rules.broken_by(scene.reply)
+            for tree in (scene.ask, scene.reply, scene.held_out):
+                if tree is not None:
+                    yield from rules.loose_marks_in(tree)
 
 
 def _capacity_findings(pack: Pack, amounts: Mapping[str, Amount], n_rows: int) -> list[Finding]:

@@ -15,7 +15,9 @@ from pathlib import Path
 from guppylm.errors import Finding, PackError, nearest
 from guppylm.packs.avatar import read_avatar
 from guppylm.packs.bounds import bind_topic, bind_unused
+from guppylm.packs.count import Counter
 from guppylm.packs.files import digest
+from guppylm.packs.generate import SceneTrees
 from guppylm.packs.grammar import Line, Scope
 from guppylm.packs.lists import Names, read_line, texts_at
 from guppylm.packs.pack import Noise, Pack, Scene, Topic, Voice
@@ -36,12 +38,16 @@ class Reading:
         findings: everything found, sorted by place.
         folder: where the pack is.
         used: names of lists and phrases that some line uses, by topic; used names of shared ones under "".
+        trees: the bound trees of every topic's scenes.
+        counter: what has been counted of them.
     """
 
     folder: Path
     pack: Pack | None = None
     findings: list[Finding] = field(default_factory=list)
     used: dict[str, set[str]] = field(default_factory=dict)
+    trees: dict[str, list[SceneTrees]] = field(default_factory=dict)
+    counter: Counter = field(default_factory=Counter)
 
 
 def load_pack(name_or_path: str | Path, *, personas_dir: Path | None = None) -> Pack:
@@ -108,9 +114,10 @@ class _Loader:
         for topic in topics.values():
             if topic.name in self.unsound:
                 continue
-            problems, used = bind_topic(topic, pack=self.own.name, local=local)
-            self.findings += problems
-            self._note_used(topic, used, scope)
+            bound = bind_topic(topic, pack=self.own.name, local=local, counter=self.reading.counter)
+            self.findings += bound.findings
+            self.reading.trees[topic.name] = bound.trees
+            self._note_used(topic, bound.used, scope)
         self.findings += bind_unused(scope, self.reading.used.get("", set()), self.own.name)
         if self.persona is None:
             return None

@@ -7,11 +7,11 @@ its own. Both are compared normalised (normalise.py) and exactly, over trees and
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import combinations
 
 from guppylm.errors import Finding
 from guppylm.packs.generate import SceneTrees
-from guppylm.packs.grammar import Bound
-from guppylm.packs.lang import Choice, Option
+from guppylm.packs.lang import Option
 from guppylm.packs.overlap import TooManyPromptsError, shared_texts
 from guppylm.packs.pack import Pack
 from guppylm.packs.place import Place
@@ -23,55 +23,74 @@ MAX_OVERLAPS = 200
 Trees = Mapping[str, list[SceneTrees]]
 
 
-def leak_findings(pack: Pack, trees: Trees) -> Iterator[Finding]:
-    """Yield an error for every held-out line that can make a prompt which is also trained."""
-    lines: dict[str, tuple[Place, Bound]] = {}
+def overlap_findings(pack: Pack, trees: Trees) -> list[Finding]:
+    """Return what two places can be asked alike.
+
+    An error for every held-out line that can make a prompt which is also trained, a warning for every two topics,
+    or two scenes of one, that share a prompt.
+    """
+    asked = {f"{name} {scene.scene.index}": scene for name, scenes in trees.items() for scene in scenes}
+    held_out = {f"held out {number}": option for number, option in enumerate(_held_out(trees))}
+    owners = {key: scene.ask for key, scene in asked.items()}
+    owners |= {key: option.node for key, option in held_out.items()}
+    findings: dict[object, Finding] = {}
+    try:
+        for text, shared in shared_texts(owners, limit=MAX_OVERLAPS):
+            scenes = [key for key in shared if key in asked]
+            for key in shared if scenes else ():
+                if key in held_out:
+                    findings.setdefault(key, _leak(held_out[key], text, _topic(scenes[0])))
+            for pair in combinations(scenes, 2):
+                findings.setdefault(
+                    pair if _same_topic(pair) else frozenset(map(_topic, pair)), _shared(pair, text, trees)
+                )
+    except TooManyPromptsError:
+        message, help = (
+            "too many prompts to compare them all",
+            "fewer choices in a row make lines that can be compared",
+        )
+        findings[""] = Finding(code="W213", message=message, help=help, file=pack.name)
+    return list(findings.values())
+
+
+def _held_out(trees: Trees) -> Iterator[Option]:
     for scenes in trees.values():
         for scene in scenes:
-            for option in scene.held_out.options if scene.held_out else ():
-                assert isinstance(option.place, Place)
-                lines[f"held out {len(lines)}"] = (option.place, option.node)
-    if not lines:
-        return
-    asked = {f"topic {name}": _all_prompts(scenes) for name, scenes in trees.items()}
-    found: dict[str, str] = {}
-    try:
-        for text, owners in shared_texts(
-            asked | {key: tree for key, (_, tree) in lines.items()}, limit=MAX_OVERLAPS
-        ):
-            topics = [owner.removeprefix("topic ") for owner in owners if owner in asked]
-            for owner in owners if topics else ():
-                if owner in lines and owner not in found:
-                    found[owner] = text
-                    message = f"held out, yet topic {topics[0]} trains on it: {text}"
-                    help = "change this line, or the line of ask that makes the same prompt"
-                    yield finding_at(lines[owner][0], "E150", message, help)
-    except TooManyPromptsError:
-        yield _too_many(pack, "held-out prompts with trained ones")
+            if scene.held_out is not None:
+                yield from scene.held_out.options
 
 
-def overlap_findings(pack: Pack, trees: Trees) -> Iterator[Finding]:
-    """Yield a warning for every two topics, or two scenes of one, that can be asked the same thing."""
-    owners = {(name, scene.scene.index): scene.ask for name, scenes in trees.items() for scene in scenes}
-    keys = {f"{name} {index}": (name, index) for name, index in owners}
-    try:
-        for text, shared in shared_texts(
-            {key: owners[owner] for key, owner in keys.items()}, limit=MAX_OVERLAPS
-        ):
-            scenes = [keys[key] for key in shared]
-            topics = sorted({name for name, _ in scenes})
-            first = pack.topics[topics[0]]
-            if len(topics) > 1:
-                message = f"a prompt of topics {' and '.join(topics)}: {text}"
-                place = _line_that_asks(text, trees[topics[0]]) or first.place
-                yield finding_at(place, "W211", message, "let one of them keep it, or the model has to guess")
-            else:
-                numbers = " and ".join(str(index + 1) for _, index in scenes)
-                message = f"a prompt of scenes {numbers} of this topic: {text}"
-                place = _line_that_asks(text, trees[topics[0]]) or first.place
-                yield finding_at(place, "W212", message, "let one of them keep it, or the replies get mixed")
-    except TooManyPromptsError:
-        yield _too_many(pack, "the topics' prompts with one another")
+def _topic(key: str) -> str:
+    return key.rsplit(" ", 1)[0]
+
+
+def _same_topic(pair: tuple[str, str]) -> bool:
+    return _topic(pair[0]) == _topic(pair[1])
+
+
+def _leak(option: Option, text: str, topic: str) -> Finding:
+    assert isinstance(option.place, Place)
+    message = f"held out, yet topic {topic} trains on {_shown(text)}"
+    return finding_at(
+        option.place, "E150", message, "change this line, or the line of ask that makes the same"
+    )
+
+
+def _shared(pair: tuple[str, str], text: str, trees: Trees) -> Finding:
+    """Return the warning about two scenes, at a line of the first that makes the prompt they share."""
+    first, second = pair
+    place = _line_that_asks(text, trees[_topic(first)]) or trees[_topic(first)][0].scene.ask[0].place
+    if _same_topic(pair):
+        numbers = " and ".join(str(int(key.rsplit(" ", 1)[1]) + 1) for key in pair)
+        message = f"{_shown(text)} belongs to scenes {numbers} of this topic"
+        return finding_at(place, "W212", message, "leave it to one of them, or their replies get mixed")
+    message = f"{_shown(text)} belongs to topics {_topic(first)} and {_topic(second)}"
+    return finding_at(place, "W211", message, "leave it to one of them, or the model has to guess")
+
+
+def _shown(text: str) -> str:
+    """Return a normalised prompt for a message; of one that has no letters nothing is left to show."""
+    return f"'{text}'" if text else "a message without any letters"
 
 
 def starter_findings(pack: Pack, trees: Trees) -> Iterator[Finding]:
@@ -80,9 +99,9 @@ def starter_findings(pack: Pack, trees: Trees) -> Iterator[Finding]:
         if _who_asks(starter, trees) is None:
             held_out = _who_asks(starter, trees, held_out=True)
             if held_out:
-                message = f"the starter is held out in topic {held_out}: {starter}"
+                message = f"the starter '{starter}' is held out in topic {held_out}"
             else:
-                message = f"no ask line makes the starter: {starter}"
+                message = f"no line of ask makes the starter '{starter}'"
             place = pack.places.get(f"starters[{index}]") or pack.places["starters"]
             yield finding_at(place, "E153", message, "add it to the ask of a topic, or change it")
 
@@ -95,7 +114,7 @@ def exam_findings(pack: Pack, trees: Trees) -> Iterator[Finding]:
             if owner is not None:
                 place = pack.places.get(f"exam/{topic}[{index}]") or Place(file=f"{pack.name}/exam.yaml")
                 help = "an examination tells more when its messages are new"
-                yield finding_at(place, "W217", f"topic {owner} also trains on: {message}", help)
+                yield finding_at(place, "W217", f"topic {owner} also trains on '{message}'", help)
 
 
 def _who_asks(message: str, trees: Trees, *, held_out: bool = False) -> str | None:
@@ -123,13 +142,3 @@ def _line_that_asks(text: str, scenes: list[SceneTrees]) -> Place | None:
             except TooManyStatesError:
                 return None
     return None
-
-
-def _all_prompts(scenes: list[SceneTrees]) -> Choice:
-    return Choice(tuple(Option(1, scene.ask) for scene in scenes))
-
-
-def _too_many(pack: Pack, what: str) -> Finding:
-    message = f"too many prompts to compare {what}"
-    help = "fewer choices in a row make lines that can be compared; what is trained is still kept apart"
-    return Finding(code="W213", message=message, help=help, file=pack.name)

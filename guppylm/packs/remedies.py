@@ -57,7 +57,7 @@ def explain_syntax(error: yaml.YAMLError, lines: list[str]) -> tuple[str, str, i
     for piece, meaning, remedy, at_start in _REMEDIES:
         if any(piece in part for part in said):
             message, help = meaning, remedy
-            mark = at_start and getattr(error, "context_mark", None) or mark
+            mark = (at_start and getattr(error, "context_mark", None)) or mark
             break
     if mark is None:
         return message, help, None, None

@@ -8,6 +8,7 @@ is the phrase.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from guppylm.errors import Finding
 from guppylm.packs.grammar import Bound
@@ -16,26 +17,51 @@ from guppylm.packs.pack import Voice
 from guppylm.packs.place import Place
 from guppylm.packs.read import finding_at
 from guppylm.packs.recognise import Recogniser, TooManyStatesError
+from guppylm.packs.sift import Sieve
 from guppylm.packs.style import find_capital, find_characters, find_phrase, longest
 
 CONTROL_TOKENS = ("<|im_start|>", "<|im_end|>", "<|endoftext|>", "<pad>")
 
+_CONTROL = ("<",)  # no other text of a pack is likely to hold one, so one needle serves for all tokens
+_LOOSE_MARKS = (" .", " ,")
+
 Test = Callable[[Bound], str | None]
 
 
-def voice_findings(replies: Choice, voice: Voice) -> Iterator[Finding]:
-    """Yield a finding for every line of these replies that can break a rule of the voice."""
-    if voice.case == "lower":
-        for place, witness in _culprits(replies, find_capital):
-            yield finding_at(
-                place, "E151", f"a capital letter: {_short(witness)}", "the voice is case: lower"
-            )
-    for phrase in voice.forbid:
-        for place, witness in _culprits(replies, lambda tree, phrase=phrase: find_phrase(tree, phrase)):
-            if _can_be_said(replies, witness, place):
-                help = f"as in: {_short(witness)}"
-                yield finding_at(place, "E151", f"a reply with {phrase}, which the voice forbids", help)
-    yield from _too_long(replies, voice)
+class VoiceRules:
+    """The rules of one pack's voice, for all its topics."""
+
+    def __init__(self, voice: Voice) -> None:
+        self.voice = voice
+        self._forbidden = Sieve(voice.forbid)
+        self._marks = Sieve([*_LOOSE_MARKS, *_CONTROL])
+
+    def broken_by(self, replies: Choice) -> Iterator[Finding]:
+        """Yield an error for every line of these replies that can break a rule of the voice."""
+        if self.voice.case == "lower":
+            for place, witness in _culprits(replies, find_capital):
+                help = "the voice is case: lower"
+                yield finding_at(place, "E151", f"a capital letter: {_short(witness)}", help)
+        for phrase in sorted(self._forbidden.find(replies)):
+            for place, witness in _culprits(replies, partial(find_phrase, phrase=phrase)):
+                if _can_be_said(replies, witness, place):
+                    message = f"a reply with {phrase}, which the voice forbids"
+                    yield finding_at(place, "E151", message, f"as in: {_short(witness)}")
+        yield from _too_long(replies, self.voice)
+
+    def loose_marks_in(self, tree: Choice) -> Iterator[Finding]:
+        """Yield what no text may hold, prompt or reply.
+
+        An error for a mark by which a chat model is steered; a warning for a space before a full stop.
+        """
+        for found in sorted(self._marks.find(tree)):
+            if found in _LOOSE_MARKS:
+                yield from _loose_mark(tree, found)
+                continue
+            for token in CONTROL_TOKENS:
+                for place, witness in _culprits(tree, partial(find_characters, characters=token)):
+                    message = f"a text with the control token {token}"
+                    yield finding_at(place, "E156", message, f"as in: {_short(witness)}")
 
 
 def _too_long(replies: Choice, voice: Voice) -> Iterator[Finding]:
@@ -50,23 +76,11 @@ def _too_long(replies: Choice, voice: Voice) -> Iterator[Finding]:
                 yield finding_at(option.place, "E152", message, f"as in: {_short(witness, 160)}")
 
 
-def token_findings(tree: Choice) -> Iterator[Finding]:
-    """Yield a finding for every line that can make one of the marks a chat model is steered by."""
-    if find_characters(tree, "<") is None:
-        return
-    for token in CONTROL_TOKENS:
-        for place, witness in _culprits(tree, lambda tree, token=token: find_characters(tree, token)):
-            message = f"a text with the control token {token}"
-            yield finding_at(place, "E156", message, f"as in: {_short(witness)}")
-
-
-def mark_findings(tree: Choice) -> Iterator[Finding]:
-    """Yield a warning for every line in which a space can come before a full stop or a comma."""
-    for mark in (".", ","):
-        for place, witness in _culprits(tree, lambda tree, mark=mark: find_characters(tree, f" {mark}")):
-            if f" {mark}{mark}" not in witness:
-                help = f"as in: {_short(witness)}; move the space inside the choice"
-                yield finding_at(place, "W215", f"a space can come before '{mark}'", help)
+def _loose_mark(tree: Choice, mark: str) -> Iterator[Finding]:
+    for place, witness in _culprits(tree, partial(find_characters, characters=mark)):
+        if f"{mark}{mark.strip()}" not in witness:
+            help = f"as in: {_short(witness)}; put the space inside the choice"
+            yield finding_at(place, "W215", f"a space can come before '{mark.strip()}'", help)
 
 
 def _culprits(tree: Bound, test: Test) -> Iterator[tuple[Place, str]]:
