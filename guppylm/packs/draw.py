@@ -63,23 +63,45 @@ class _Fork:
         self.n_spent = 0
 
 
+class Shares:
+    """How the alternatives of choices share, by a mode. Remembers what it worked out; drawers may have one together."""
+
+    def __init__(self, mode: Mode, counter: Counter) -> None:
+        self.mode = mode
+        self.counter = counter
+        self.known: dict[int, list[int]] = {}  # id of a choice -> its totals
+        self._choices: list[Choice] = []  # keeps those ids from being used again
+
+    def totals(self, choice: Choice) -> list[int]:
+        """Return the running total of the shares of a choice's options."""
+        if id(choice) not in self.known:
+            self._choices.append(choice)
+            shares = (self.share(option.weight, option.node) for option in choice.options)
+            self.known[id(choice)] = list(accumulate(shares))
+        return self.known[id(choice)]
+
+    def share(self, weight: int, node: Bound) -> int:
+        """Return the share of an alternative that was given this weight."""
+        if self.mode == "even":
+            return weight
+        n_texts = self.counter.total(node)
+        return weight * (n_texts if self.mode == "rich" else math.isqrt(n_texts))
+
+
 class Drawer:
     """Draws from the trees of one exchange, given in the order in which they are said.
 
     Args:
         trees: for instance the prompts and the replies of a scene. They share their variables.
         rng: where the chances come from. The same state gives the same texts.
-        mode: how alternatives share; see above.
-        counter: counts that may already be known.
+        shares: how alternatives share.
     """
 
-    def __init__(self, trees: SequenceOf[Bound], rng: random.Random, mode: Mode, counter: Counter) -> None:
+    def __init__(self, trees: SequenceOf[Bound], rng: random.Random, shares: Shares) -> None:
         self.trees = tuple(trees)
         self.rng = rng
-        self.mode = mode
-        self.counter = counter
+        self.shares = shares
         self._above = _Fork()  # holds the trie as its child 0, so that the root can be spent like any other
-        self._shares: dict[int, list[int]] = {}
 
     @property
     def is_spent(self) -> bool:
@@ -95,21 +117,6 @@ class Drawer:
         texts, lines = zip(*map(walk.say, self.trees), strict=True)
         walk.remember()
         return Drawn(texts, lines, walk.words)
-
-    def shares(self, choice: Choice) -> list[int]:
-        """Return the running total of the weights of a choice's options."""
-        known = self._shares.get(id(choice))
-        if known is None:
-            weights = (self.share(option.weight, option.node) for option in choice.options)
-            known = self._shares[id(choice)] = list(accumulate(weights))
-        return known
-
-    def share(self, weight: int, node: Bound) -> int:
-        """Return the share of an alternative with this weight among others, by the mode."""
-        if self.mode == "even":
-            return weight
-        n_texts = self.counter.total(node)
-        return weight * (n_texts if self.mode == "rich" else math.isqrt(n_texts))
 
 
 class _Walk:
@@ -131,15 +138,22 @@ class _Walk:
         pieces: list[str] = []
         lines: list[object] = []
         todo = [tree]
+        known = self.drawer.shares.known
         while todo:
             node = todo.pop()
             kind = type(node)
             if kind is Text:
                 pieces.append(node.text)
             elif kind is Sequence:
-                todo.extend(reversed(node.parts))
+                todo.extend(node.parts[::-1])
             elif kind is Choice:
-                option = node.options[self._choose(len(node.options), self.drawer.shares(node), None)]
+                shares = known.get(id(node)) or self.drawer.shares.totals(node)
+                if self._next is None and len(shares) > 1:  # as _choose does, for the most frequent case of all
+                    taken = bisect_right(shares, int(self.random() * shares[-1]))
+                    self._fresh.append(taken)
+                    option = node.options[taken]
+                else:
+                    option = node.options[self._choose(len(shares), shares, None)]
                 if option.place is not None:
                     lines.append(option.place)
                 todo.append(option.node)

@@ -18,8 +18,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from guppylm.packs.count import Counter
-from guppylm.packs.draw import Drawer, Drawn
-from guppylm.packs.grammar import Binder
+from guppylm.packs.draw import Drawer, Drawn, Shares
+from guppylm.packs.grammar import Binder, Variable
 from guppylm.packs.lang import Choice, Sequence
 from guppylm.packs.noise import Typist
 from guppylm.packs.normalise import normalise
@@ -95,9 +95,9 @@ class SceneTrees:
         self.exchange = Sequence((self.ask, self.reply))
 
 
-def scene_trees(topic: Topic, *, new_words: bool = False) -> list[SceneTrees]:
-    """Return the trees of a topic's scenes, with trained words or with held-out ones."""
-    binder = Binder(topic.scope, new_words=new_words)
+def scene_trees(topic: Topic, *, nodes: dict | None = None, new_words: bool = False) -> list[SceneTrees]:
+    """Return the trees of a topic's scenes, with trained words or with held-out ones; `nodes` as in Binder."""
+    binder = Binder(topic.scope, nodes=nodes, new_words=new_words)
     return [SceneTrees(scene, binder) for scene in topic.scenes]
 
 
@@ -118,7 +118,9 @@ class _Generation:
     def __init__(self, pack: Pack, n_rows: int, n_exam: int | None, seed: int) -> None:
         self.pack, self.seed = pack, seed
         self.counter = Counter()
-        self.scenes = {name: scene_trees(topic) for name, topic in pack.topics.items()}
+        self.sharing = Shares(pack.mode, self.counter)
+        nodes: dict = {}
+        self.scenes = {name: scene_trees(topic, nodes=nodes) for name, topic in pack.topics.items()}
         n_topics = max(1, len(pack.topics))
         self.n_exam = min(20, max(1, n_rows // 20 // n_topics)) if n_exam is None else n_exam // n_topics
         self.shares = self._share_rows(n_rows)
@@ -156,8 +158,7 @@ class _Generation:
     def _scene_shares(self, topic: str) -> Iterator[tuple[SceneTrees, int]]:
         """Share a topic's rows between its scenes, as the options of a choice share."""
         scenes = self.scenes[topic]
-        drawer = Drawer((), random.Random(0), self.pack.mode, self.counter)
-        weights = {i: drawer.share(trees.scene.weight, trees.exchange) for i, trees in enumerate(scenes)}
+        weights = {i: self.sharing.share(trees.scene.weight, trees.exchange) for i, trees in enumerate(scenes)}
         limits = {i: self._capacity(trees) for i, trees in enumerate(scenes)}
         for i, n_rows in share_out(self.shares[topic], weights, limits).items():
             yield scenes[i], n_rows
@@ -167,19 +168,21 @@ class _Generation:
         trees = [trees.held_out for scenes in self.scenes.values() for trees in scenes if trees.held_out]
         return {normalise(text) for tree in trees for text in every_text(tree, self.counter)}
 
+    def _drawer(self, *trees: Choice, rng: random.Random) -> Drawer:
+        return Drawer(trees, rng, self.sharing)
+
     def _draw_scene(self, topic: str, trees: SceneTrees, n_rows: int) -> None:
         """Draw a scene's rows of `train`, then go on drawing for the sets of trained phrasings."""
         index = trees.scene.index
         typist = Typist(self.pack.noise, self.pack.short, self._rng(topic, index, "noise"))
-        drawer = Drawer((trees.ask, trees.reply), self._rng(topic, index), self.pack.mode, self.counter)
+        drawer = self._drawer(trees.ask, trees.reply, rng=self._rng(topic, index))
         rows = iter(drawer)
         self._take(rows, n_rows, topic, index, "train", typist.type)
         n_exam = self._n_exam(topic, n_rows)
         self._take(rows, n_exam, topic, index, "seen", str)
         self._take(rows, n_exam, topic, index, "noisy", typist.mistype)
         if trees.held_out is not None:
-            rng = self._rng(topic, index, "held_out")
-            drawer = Drawer((trees.held_out, trees.reply), rng, self.pack.mode, self.counter)
+            drawer = self._drawer(trees.held_out, trees.reply, rng=self._rng(topic, index, "held_out"))
             self._take(iter(drawer), n_exam, topic, index, "held_out", str)
 
     def _n_exam(self, topic: str, n_rows: int) -> int:
@@ -189,8 +192,9 @@ class _Generation:
     def _draw_new_words(self, topic: str) -> None:
         """Draw exchanges that use at least one word kept out of training."""
         for trees in scene_trees(self.pack.topics[topic], new_words=True):
-            rng = self._rng(topic, trees.scene.index, "new_words")
-            drawer = Drawer((trees.ask, trees.reply), rng, self.pack.mode, self.counter)
+            if not any(_is_new(variable) for used in self.counter.poly(trees.exchange) for variable in used):
+                continue
+            drawer = self._drawer(trees.ask, trees.reply, rng=self._rng(topic, trees.scene.index, "new_words"))
             tries = (drawn for _, drawn in zip(range(20 * self.n_exam), drawer, strict=False))
             rows = (drawn for drawn in tries if _uses_new_words(drawn))
             self._take(rows, self.n_exam, topic, trees.scene.index, "new_words", str)
@@ -237,8 +241,13 @@ class _Generation:
         return None
 
 
+def _is_new(variable: Variable) -> bool:
+    """Tell whether a variable ranges over words kept out of training: a list then holds nothing else."""
+    return any(entry.held_out for entry in variable[0].entries)
+
+
 def _uses_new_words(drawn: Drawn) -> bool:
-    return any(words.entries[entry].held_out for (words, _), entry in drawn.words.items())
+    return any(map(_is_new, drawn.words))
 
 
 def _words(drawn: Drawn) -> tuple[tuple[str, str], ...]:

@@ -105,14 +105,17 @@ class Binder:
     Args:
         scope: what the names stand for.
         new_words: use only the held-out entries of every list that has some. Otherwise use none of them.
+        nodes: equal trees made with the same dictionary are the same object, across topics too: what is once
+            counted, compared or searched need not be again.
 
     Attributes:
         problems: everything found wrong so far, in the order of binding.
         used: the names of the lists and phrases that some line has used.
     """
 
-    def __init__(self, scope: Scope, *, new_words: bool = False) -> None:
+    def __init__(self, scope: Scope, *, new_words: bool = False, nodes: dict | None = None) -> None:
         self.scope = scope
+        self.nodes = {} if nodes is None else nodes
         self.new_words = new_words
         self.problems: list[Problem] = []
         self.used: set[str] = set()
@@ -129,18 +132,23 @@ class Binder:
             before, self._place = self._place, line.place
             options.append(Option(line.option.weight, self._bind(line.option.node), line.place))
             self._place = before
-        return Choice(tuple(options))
+        return self._choice(options)
 
     def _bind(self, node: lang.Node) -> Bound:
         match node:
             case Text() | Number():
-                return node
+                return self.nodes.setdefault(node, node)
             case Sequence(parts):
-                return Sequence(tuple(map(self._bind, parts)))
+                bound = tuple(map(self._bind, parts))
+                return self.nodes.setdefault((Sequence, *map(id, bound)), Sequence(bound))
             case Choice(options):
-                return Choice(tuple(Option(option.weight, self._bind(option.node)) for option in options))
+                return self._choice([Option(option.weight, self._bind(option.node)) for option in options])
             case Slot():
                 return self._bind_slot(node)
+
+    def _choice(self, options: list[Option]) -> Choice:
+        key = (Choice, *((option.weight, id(option.node), option.place) for option in options))
+        return self.nodes.setdefault(key, Choice(tuple(options)))
 
     def _bind_slot(self, slot: Slot) -> Bound:
         if slot.name in self.scope.phrases:
@@ -180,11 +188,14 @@ class Binder:
         if key not in self._words:
             if slot.index > len(words.entries):
                 count = len(words.entries)
-                message = f"<{slot.name}{slot.index}> when the list has {count} word{'' if count == 1 else 's'}"
+                message = (
+                    f"<{slot.name}{slot.index}> when the list has {count} word{'' if count == 1 else 's'}"
+                )
                 self._note("E143", message, "add words to the list or use fewer at once", slot)
                 return Text("")
             texts = tuple(self._form(entry, slot) for entry in words.entries)
-            self._words[key] = Word(words, slot.index, slot.form, texts)
+            word = Word(words, slot.index, slot.form, texts)
+            self._words[key] = self.nodes.setdefault((Word, words, slot.index, slot.form), word)
         return self._words[key]
 
     def _list(self, name: str) -> WordList:
@@ -194,7 +205,9 @@ class Binder:
             new = tuple(entry for entry in words.entries if entry.held_out)
             old = tuple(entry for entry in words.entries if not entry.held_out)
             kept = new if self.new_words and new else old
-            self._lists[name] = words if len(kept) == len(words.entries) else WordList(name=name, entries=kept)
+            self._lists[name] = (
+                words if len(kept) == len(words.entries) else WordList(name=name, entries=kept)
+            )
         return self._lists[name]
 
     def _form(self, entry: Entry, slot: Slot) -> str:

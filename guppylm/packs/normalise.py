@@ -22,7 +22,7 @@ _ASCII = {code: chr(code) if chr(code).isalnum() else " " for code in range(128)
 
 def squeeze(text: str) -> str:
     """Return the text as a row shows it: runs of spaces made one, ends trimmed, nothing else changed."""
-    return _SPACES.sub(" ", text).strip(" ")
+    return (_SPACES.sub(" ", text) if "  " in text else text).strip(" ")
 
 
 def normalise(text: str) -> str:

@@ -2,29 +2,33 @@
 
 A prompt that belongs to two topics teaches a model to guess, and a held-out prompt that some topic also asks makes
 the examination a lie. To list all prompts is out of the question (a topic has millions), so all trees are read at
-once, character by character, as one big automaton: a front holds every place in every tree at which we could be
-after the same beginning. As soon as a front concerns one owner only, it is dropped. Trees that begin alike
-("tell me about …") are followed only until they part, and a front that was met before is not followed again, so 60
-topics cost well under a second.
+once, as one big automaton. A front holds every point in every tree at which we could be after the same beginning;
+it moves on by as many characters as all points agree on. A front that concerns one owner only is dropped, and one
+that was met before is not followed again, so 60 topics cost well under a second.
 
-Words are free here: `<food> and <food>` may be read as two different foods. So what is found is confirmed by the
-recogniser, which knows better, before it is reported.
+Two things keep fronts small. A phrase that hundreds of lines begin with is entered once, with all the ways to go on
+behind it (an `Exit`), and not once for each line. And what is behind a point is shared between all points that
+continue alike (a `Rest`), so equal points are the same objects and fronts can be compared.
+
+Words are remembered only where it matters: for lists that can occur twice in one text, where `<food> and <food>` must
+be the same food and `<food> and <food2>` must not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 
-from guppylm.packs.grammar import Bound, Word
-from guppylm.packs.lang import Choice, Number, Sequence, Text
+from guppylm.packs.grammar import Bound, Variable, Word, WordList
+from guppylm.packs.lang import Choice, Number, Option, Sequence, Text
 from guppylm.packs.normalise import spaced
-from guppylm.packs.recognise import Recogniser, TooManyStatesError
 
-MAX_FRONTS = 200_000
+MAX_FRONTS = 100_000
 
 
 class Rest:
-    """What is still to be said: a node and what comes after it. Made once for each pair, so compared by identity."""
+    """A node and what comes after it. Made once for each pair, so compared by identity."""
 
     __slots__ = ("after", "node")
 
@@ -32,9 +36,21 @@ class Rest:
         self.node, self.after = node, after
 
 
-Step = tuple[bool, str, Rest | None]  # a space due or not, the letters about to come, what comes after them
-Point = tuple[str, Step]  # one place in one owner's tree
+class Exit:
+    """What can follow when a Rest is done: other rests, or the end of an owner's text. Compared by identity."""
+
+    __slots__ = ("owners", "ways")
+
+    def __init__(self, ways: frozenset[tuple[Rest | None, Exit]], owners: frozenset[str]) -> None:
+        self.ways, self.owners = ways, owners
+
+
+Words = frozenset[tuple[Variable, int]]
+# The letters that come next, whether a space is due behind them, what follows, where that leads, and with which
+# words. No letters: the text of the exit's owner ends here.
+Point = tuple[str, bool, Rest | None, Exit, Words]
 Front = frozenset[Point]
+Arrival = tuple[bool, Rest | None, Exit, Words]  # a point before its letters are known
 
 
 class TooManyPromptsError(ValueError):
@@ -50,20 +66,13 @@ def shared_texts(trees: Mapping[str, Bound], *, limit: int = 20) -> Iterator[tup
         TooManyPromptsError: more fronts than we are willing to follow.
     """
     reported: set[tuple[str, ...]] = set()
-    for text, owners in _Reader(trees).shared():
-        confirmed = tuple(sorted(owner for owner in owners if _can_say(trees[owner], text)))
-        if len(confirmed) > 1 and confirmed not in reported:
-            reported.add(confirmed)
-            yield text, confirmed
+    for text, found in _Reader(trees).shared():
+        owners = tuple(sorted(found))
+        if owners not in reported:
+            reported.add(owners)
+            yield text, owners
             if len(reported) >= limit:
                 return
-
-
-def _can_say(tree: Bound, text: str) -> bool:
-    try:
-        return Recogniser(text).fits(tree)
-    except TooManyStatesError:
-        return True
 
 
 class _Reader:
@@ -71,12 +80,16 @@ class _Reader:
 
     def __init__(self, trees: Mapping[str, Bound]) -> None:
         self._rests: dict[tuple[int, Rest | None], Rest] = {}
-        self._steps: dict[tuple[bool, Rest | None], tuple[Step, ...]] = {}
-        self.start = frozenset(
-            (owner, (False, letters, rest))  # a space before the first letter is no space
-            for owner, tree in trees.items()
-            for _, letters, rest in self._unfold(False, self._push(tree, None))
-        )
+        self._exits: dict[frozenset[tuple[Rest | None, Exit]], Exit] = {}
+        self._unfolded: dict[frozenset[Arrival], Front] = {}
+        self._leaves: dict[int, list[tuple[bool, str, bool]]] = {}
+        seen: dict[int, dict[WordList, int]] = {}
+        counts = [_most_uses(tree, seen) for tree in trees.values()]
+        self._repeated = {words for count in counts for words, n_uses in count.items() if n_uses > 1}
+        ends = {owner: Exit(frozenset(), frozenset((owner,))) for owner in trees}
+        begin = {(False, self._rest(tree, None), ends[owner], frozenset()) for owner, tree in trees.items()}
+        # A space before the first letter is no space.
+        self.start = frozenset((point[0].lstrip(" "), *point[1:]) for point in self._unfold(begin))
 
     def shared(self) -> Iterator[tuple[str, set[str]]]:
         """Yield texts at whose end trees of two or more owners are complete."""
@@ -84,78 +97,157 @@ class _Reader:
         todo: list[tuple[str, Front]] = [("", self.start)]
         while todo:
             text, front = todo.pop()
-            complete = {owner for owner, (_, letters, _) in front if not letters}
+            complete = {owner for letters, _, _, exit, _ in front if not letters for owner in exit.owners}
             if len(complete) > 1:
                 yield text, complete
-            for character, following in self._advance(front).items():
-                if len({owner for owner, _ in following}) > 1:
-                    behind = frozenset(following)
-                    if behind not in seen:
-                        seen.add(behind)
-                        todo.append((text + character, behind))
+            for characters, behind in self._advance(front):
+                if behind not in seen and _has_two_owners(behind):
+                    seen.add(behind)
+                    todo.append((text + characters, behind))
             if len(seen) > MAX_FRONTS:
                 raise TooManyPromptsError("too many prompts to compare")
 
-    def _advance(self, front: Front) -> dict[str, set[Point]]:
-        """Return the points behind each character that can come next."""
-        following: dict[str, set[Point]] = {}
-        for owner, (due, letters, rest) in front:
-            if not letters:
+    def _advance(self, front: Front) -> Iterator[tuple[str, Front]]:
+        """Yield the characters that can come next, as many at a time as all agree on, and the front behind them."""
+        by_character: dict[str, list[Point]] = {}
+        for point in front:
+            if point[0]:
+                by_character.setdefault(point[0][0], []).append(point)
+        for points in by_character.values():
+            if not _has_two_owners(points):
                 continue
-            if due:
-                following.setdefault(" ", set()).add((owner, (False, letters, rest)))
-                continue
-            points = following.setdefault(letters[0], set())
-            if len(letters) == 1:
-                points.update((owner, step) for step in self._unfold(False, rest))
-            elif letters[1] != " ":
-                points.add((owner, (False, letters[1:], rest)))
-            elif behind := letters[1:].lstrip(" "):
-                points.add((owner, (True, behind, rest)))
-            else:
-                points.update((owner, step) for step in self._unfold(True, rest))
-        return following
+            characters = os.path.commonprefix([point[0] for point in points])
+            n = len(characters)
+            inside = {(point[0][n:], *point[1:]) for point in points if len(point[0]) > n}
+            done = frozenset(point[1:] for point in points if len(point[0]) == n)
+            yield characters, frozenset(inside | self._unfold(done)) if done else frozenset(inside)
 
-    def _unfold(self, due: bool, rest: Rest | None) -> tuple[Step, ...]:
-        """Return the steps to the next letters that can come, walking over what is empty or only spaces."""
-        known = self._steps.get((due, rest))
-        if known is None:
-            known = self._steps[due, rest] = tuple(dict.fromkeys(self._next_letters(due, rest)))
-        return known
+    def _unfold(self, arrivals: Iterable[Arrival]) -> Front:
+        """Return the points at the next letters that can come, walking over what is empty."""
+        key = frozenset(arrivals)
+        if key not in self._unfolded:
+            self._unfolded[key] = frozenset(self._next_points(key))
+        return self._unfolded[key]
 
-    def _next_letters(self, due: bool, rest: Rest | None) -> Iterator[Step]:
-        if rest is None:
-            yield (False, "", None)
-            return
-        match rest.node:
-            case Choice(options):
-                for option in options:
-                    yield from self._unfold(due, self._push(option.node, rest.after))
-            case Sequence(parts):
-                after = rest.after
-                for part in reversed(parts):
-                    after = self._push(part, after)
-                yield from self._unfold(due, after)
-            case Text() | Word() | Number():
-                for piece in map(spaced, _pieces(rest.node)):
-                    letters = piece.lstrip(" ")
-                    now_due = due or letters != piece
-                    if letters:
-                        yield (now_due, letters, rest.after)
-                    else:
-                        yield from self._unfold(now_due, rest.after)
+    def _next_points(self, arrivals: frozenset[Arrival]) -> set[Point]:
+        points: set[Point] = set()
+        seen: set[Arrival] = set(arrivals)
+        todo = list(arrivals)
 
-    def _push(self, node: Bound, after: Rest | None) -> Rest:
+        def arrive(*arrival) -> None:
+            if arrival not in seen:
+                seen.add(arrival)
+                todo.append(arrival)
+
+        while todo:
+            # Choices are kept back until everything else is unfolded, so that each is entered once.
+            choices: dict[tuple[bool, Choice, Words], set[tuple[Rest | None, Exit]]] = {}
+            while todo:
+                due, rest, exit, words = todo.pop()
+                if rest is None:
+                    if not exit.ways:
+                        points.add(("", False, None, exit, frozenset()))
+                    for next_rest, next_exit in exit.ways:
+                        arrive(due, next_rest, next_exit, words)
+                elif isinstance(rest.node, Choice):
+                    choices.setdefault((due, rest.node, words), set()).add((rest.after, exit))
+                elif isinstance(rest.node, Number):
+                    digits = _digits(str(rest.node.low), str(rest.node.high))
+                    arrive(due, self._rest(digits, rest.after), exit, words)
+                elif isinstance(rest.node, Sequence):
+                    after = rest.after
+                    for part in reversed(rest.node.parts):
+                        after = self._rest(part, after)
+                    arrive(due, after, exit, words)
+                else:
+                    for before, letters, behind, with_words in self._leaf(rest.node, words):
+                        if letters:
+                            points.add((" " * (due or before) + letters, behind, rest.after, exit, with_words))
+                        else:
+                            arrive(due or before, rest.after, exit, with_words)
+            for (due, choice, words), ways in choices.items():
+                exit = self._exit(frozenset(ways))
+                for option in choice.options:
+                    arrive(due, self._rest(option.node, None), exit, words)
+        return points
+
+    def _rest(self, node: Bound, after: Rest | None) -> Rest:
         key = (id(node), after)
         if key not in self._rests:
             self._rests[key] = Rest(node, after)
         return self._rests[key]
 
+    def _exit(self, ways: frozenset[tuple[Rest | None, Exit]]) -> Exit:
+        if ways not in self._exits:
+            self._exits[ways] = Exit(ways, frozenset().union(*(exit.owners for _, exit in ways)))
+        return self._exits[ways]
 
-def _pieces(node: Text | Word | Number) -> tuple[str, ...]:
-    """Return everything a leaf can read as."""
-    if isinstance(node, Text):
-        return (node.text,)
-    if isinstance(node, Word):
-        return node.texts
-    return tuple(map(str, range(node.low, node.high + 1)))
+    def _leaf(self, node: Text | Word, words: Words) -> Iterator[tuple[bool, str, bool, Words]]:
+        """Yield everything a leaf can read as: (a space before, the letters, a space behind, the words then)."""
+        if isinstance(node, Word) and node.list in self._repeated:
+            known = dict(words)
+            taken = {entry for (words_list, _), entry in words if words_list is node.list}
+            for entry, text in enumerate(node.texts):
+                if known.get(node.variable) == entry or (node.variable not in known and entry not in taken):
+                    yield *_parts(text), words | {(node.variable, entry)}
+            return
+        if id(node) not in self._leaves:
+            texts = node.texts if isinstance(node, Word) else (node.text,)
+            self._leaves[id(node)] = sorted(set(map(_parts, texts)))
+        for parts in self._leaves[id(node)]:
+            yield *parts, words
+
+
+def _has_two_owners(points: Iterable[Point]) -> bool:
+    first: str | None = None
+    for _, _, _, exit, _ in points:
+        if len(exit.owners) > 1:
+            return True
+        (owner,) = exit.owners
+        if first is None:
+            first = owner
+        elif owner != first:
+            return True
+    return False
+
+
+@lru_cache(maxsize=4096)
+def _digits(low: str, high: str) -> Bound:
+    """Return a tree that says every number from `low` to `high`, digit by digit: ten branches and not ten thousand."""
+    if len(low) < len(high):
+        return _choice(_digits(low, "9" * len(low)), _digits("1" + "0" * len(low), high))
+    if not low:
+        return Text("")
+    options = []
+    for digit in map(str, range(int(low[0]), int(high[0]) + 1)):
+        first = low[1:] if digit == low[0] else "0" * len(low[1:])
+        last = high[1:] if digit == high[0] else "9" * len(high[1:])
+        options.append(Sequence((Text(digit), _digits(first, last))))
+    return _choice(*options)
+
+
+def _choice(*nodes: Bound) -> Choice:
+    return Choice(tuple(Option(1, node) for node in nodes))
+
+
+def _parts(piece: str) -> tuple[bool, str, bool]:
+    piece = spaced(piece)
+    return piece.startswith(" "), " ".join(piece.split()), piece.endswith(" ")
+
+
+def _most_uses(node: Bound, seen: dict[int, dict[WordList, int]]) -> dict[WordList, int]:
+    """Return for each list how often it can occur in one text, at most."""
+    if id(node) not in seen:
+        uses: dict[WordList, int] = {}
+        if isinstance(node, Word):
+            uses[node.list] = 1
+        elif isinstance(node, Choice):
+            for option in node.options:
+                for words, n_uses in _most_uses(option.node, seen).items():
+                    uses[words] = max(n_uses, uses.get(words, 0))
+        elif isinstance(node, Sequence):
+            for part in node.parts:
+                for words, n_uses in _most_uses(part, seen).items():
+                    uses[words] = n_uses + uses.get(words, 0)
+        seen[id(node)] = uses
+    return seen[id(node)]

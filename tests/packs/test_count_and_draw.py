@@ -7,7 +7,7 @@ import time
 import pytest
 
 from guppylm.packs.count import Counter, TooLargeError, refuse_huge
-from guppylm.packs.draw import Drawer
+from guppylm.packs.draw import Drawer, Shares
 from guppylm.packs.grammar import Word
 from guppylm.packs.lang import Choice, Number, Sequence, Text
 from guppylm.packs.normalise import squeeze
@@ -57,7 +57,7 @@ def test_count_unrank_draw_and_brute_force_agree_on_random_grammars(seed):
     assert sorted(every_text(exchange, counter)) == expected
     pairs = sorted(f"{p} // {r}".strip() for p, r in (squeeze(t).split("//") for t in expected) for p, r in [(p.strip(), r.strip())])
     for mode in MODES:
-        drawer = Drawer((ask, reply), random.Random(seed), mode, counter)
+        drawer = Drawer((ask, reply), random.Random(seed), Shares(mode, counter))
         drawn = sorted(f"{p} // {r}".strip() for p, r in (d.texts for d in drawer))
         assert drawn == pairs, mode
 
@@ -84,7 +84,7 @@ def test_unrank_reaches_far_without_listing():
 
 
 def test_drawing_ends_exactly_when_everything_is_said():
-    drawer = Drawer((bind("(a|b) <1..3>"),), random.Random(0), "balanced", Counter())
+    drawer = Drawer((bind("(a|b) <1..3>"),), random.Random(0), Shares("balanced", Counter()))
     assert len({drawn.texts for drawn in drawer}) == 6
     assert drawer.is_spent
 
@@ -96,20 +96,20 @@ def test_modes_share_as_described(mode, share_of_plain):
     """One plain line beside one with a hundred texts, the first of many draws from fresh drawers."""
     tree, counter, n = bind("plain", "n<1..100>"), Counter(), 4000
     rng = random.Random(7)
-    n_plain = sum(Drawer((tree,), rng, mode, counter).draw().texts == ("plain",) for _ in range(n))
+    n_plain = sum(Drawer((tree,), rng, Shares(mode, counter)).draw().texts == ("plain",) for _ in range(n))
     assert abs(n_plain / n - share_of_plain) < 0.03
 
 
 def test_weights_of_lines_and_alternatives_count():
     tree, counter, rng = bind("3* a", "(1* b|4* c)"), Counter(), random.Random(1)
-    drawn = [Drawer((tree,), rng, "even", counter).draw().texts[0] for _ in range(4000)]
+    drawn = [Drawer((tree,), rng, Shares("even", counter)).draw().texts[0] for _ in range(4000)]
     assert abs(drawn.count("a") / 4000 - 0.75) < 0.03
     assert abs(drawn.count("c") / 4000 - 0.20) < 0.03
 
 
 def test_provenance_names_the_lines_outermost_first():
     tree = bind("<p>", phrases={"p": ["a"]})
-    drawn = Drawer((tree,), random.Random(0), "even", Counter()).draw()
+    drawn = Drawer((tree,), random.Random(0), Shares("even", Counter())).draw()
     assert [place.file for place in drawn.lines[0]] == ["test.yaml", "test.yaml"]
 
 
