@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-N_PROMPTS_SHOWN = 4
 N_PROMPTS = 16
-N_ROWS_A_TOPIC = 24
+N_ROWS_A_TOPIC = 40
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,12 +28,12 @@ class TopicCard:
 
 def topics_of(pack: Any) -> tuple[TopicCard, ...]:
     """Draw prompts for every topic of a pack, the same ones each time."""
-    from guppylm.packs import generate
+    from guppylm.packs.generate import generate
 
     rows = generate(pack, n_rows=N_ROWS_A_TOPIC * len(pack.topics), seed=0).train
     drawn: dict[str, dict[str, None]] = {name: {} for name in pack.topics}
     for row in rows:
-        drawn.setdefault(row.category, {})[row.input] = None
+        drawn.setdefault(row.category, {})[row.clean] = None
     return tuple(
         TopicCard(
             name=topic.name,
@@ -57,7 +56,7 @@ def chips_html(starters: Sequence[str], *, ready: bool) -> str:
     """Return the starters as a row of buttons; nothing where there is nobody to answer."""
     if not ready or not starters:
         return ""
-    return f'<div class="chips" role="group" aria-label="Ways to begin">{_chips(starters, ready=True)}</div>'
+    return f'<div role="group" aria-label="Ways to begin">{_chips(starters, ready=True, n_shown=6)}</div>'
 
 
 def topics_html(topics: Sequence[TopicCard], *, title: str, ready: bool) -> str:
@@ -73,21 +72,19 @@ def topics_html(topics: Sequence[TopicCard], *, title: str, ready: bool) -> str:
 
 def _pill(topic: TopicCard, *, ready: bool) -> str:
     about = f"<p>{escape(topic.about)}</p>" if topic.about else ""
-    chips = _chips(topic.prompts, ready=ready, n_shown=N_PROMPTS_SHOWN)
-    more = ""
-    if len(topic.prompts) > N_PROMPTS_SHOWN:
-        more = f'<button type="button" class="more" data-more="{N_PROMPTS_SHOWN}">others</button>'
     return (
         f'<details class="topic" name="topic"><summary>{escape(topic.label)}</summary>'
-        f'<div class="inside">{about}<div class="chips">{chips}</div>{more}</div></details>'
+        f'<div class="inside">{about}{_chips(topic.prompts, ready=ready, n_shown=4)}</div></details>'
     )
 
 
-def _chips(prompts: Sequence[str], *, ready: bool, n_shown: int | None = None) -> str:
+def _chips(prompts: Sequence[str], *, ready: bool, n_shown: int) -> str:
+    """Return the first few prompts as buttons, and a button that turns the page to the next few."""
     chips = []
     for index, prompt in enumerate(prompts):
-        hidden = " hidden" if n_shown is not None and index >= n_shown else ""
-        disabled = "" if ready else " disabled"
-        ask = escape(prompt, quote=True)
-        chips.append(f'<button type="button" class="chip" data-ask="{ask}"{hidden}{disabled}>{ask}</button>')
-    return "".join(chips)
+        state = (" hidden" if index >= n_shown else "") + ("" if ready else " disabled")
+        text = escape(prompt, quote=True)
+        chips.append(f'<button type="button" class="chip" data-ask="{text}"{state}>{text}</button>')
+    if len(prompts) > n_shown:
+        chips.append(f'<button type="button" class="more" data-more="{n_shown}">others</button>')
+    return f'<div class="chips">{"".join(chips)}</div>'

@@ -276,7 +276,7 @@ def _note(text: str, *, is_problem: bool = False) -> str:
 
 
 def _html(elem_id: str, script: str = "") -> dict[str, Any]:
-    """Return what every gr.HTML of ours is built with: no styles of gradio's, a script only where one acts."""
+    """Return what each gr.HTML of ours is built with: no styles of gradio's, a script where one acts."""
     return {"elem_id": elem_id, "apply_default_css": False, "js_on_load": _asset(script) if script else None}
 
 

@@ -74,10 +74,11 @@ class Persona:
         }
 
 
-def read_pack(name: str, personas_dir: Path) -> Any:
-    from guppylm.packs import load_pack
+def read_pack(folder: Path) -> Any:
+    """Read the pack in that folder, or the one that a bundle's folder carries. Raises PackError."""
+    from guppylm.packs.load import load_pack
 
-    return load_pack(name, personas_dir=personas_dir)
+    return load_pack(folder)
 
 
 def open_chat(folder: Path) -> Any:
@@ -107,7 +108,7 @@ class Shelf:
         personas_dir: Path,
         n_kept: int = 4,
         open_chat: Callable[[Path], Any] = open_chat,
-        read_pack: Callable[[str, Path], Any] = read_pack,
+        read_pack: Callable[[Path], Any] = read_pack,
     ) -> None:
         self.models_dir = Path(models_dir)
         self.personas_dir = Path(personas_dir)
@@ -174,9 +175,9 @@ class Shelf:
     def _look_at(self, name: str, *, open_bundle: bool) -> Persona:
         bundle = self.models_dir / name
         trained = bundle.is_dir()
-        pack = self._pack(name, bundle / "pack") if trained else None
+        pack = self._pack(bundle) if trained else None
         if not _is_pack(pack):
-            pack = self._pack(name, self.personas_dir)
+            pack = self._pack(self.personas_dir / name)
         facts = _facts(name, pack)
         if trained:
             return self._trained(name, facts, open_bundle=open_bundle)
@@ -184,12 +185,8 @@ class Shelf:
             return Persona(
                 **facts, state="broken", problem=_sentence(pack), command=self._command("check", name)
             )
-        return Persona(
-            **facts,
-            state="untrained",
-            problem=f"{facts['title']} has no weights yet.",
-            command=self._command("train", name),
-        )
+        problem = f"{facts['title']} has no weights yet."
+        return Persona(**facts, state="untrained", problem=problem, command=self._command("train", name))
 
     def _trained(self, name: str, facts: dict[str, Any], *, open_bundle: bool) -> Persona:
         if not open_bundle:
@@ -229,17 +226,17 @@ class Shelf:
             for key in [key for key in known if key[0] == name]:
                 del known[key]
 
-    def _pack(self, name: str, packs_dir: Path) -> Any:
-        """Return the Pack, the error it raised, or None where there is no such folder."""
-        if not (packs_dir / name).is_dir():
+    def _pack(self, folder: Path) -> Any:
+        """Return the Pack in a folder, or the error that reading it raised; None where there is no folder."""
+        if not folder.is_dir():
             return None
-        key = (str(packs_dir), name, _fingerprint(packs_dir))
+        key = (str(folder), _fingerprint(folder), _fingerprint(folder.parent, "_*/**/*"))
         with self._lock:
             if key not in self._packs:
                 if len(self._packs) >= 64:
                     self._packs.clear()
                 try:
-                    self._packs[key] = self._read_pack(name, packs_dir)
+                    self._packs[key] = self._read_pack(folder)
                 except GuppyError as error:
                     self._packs[key] = error
             return self._packs[key]
@@ -263,10 +260,10 @@ def _folders(folder: Path, must_hold: str) -> list[str]:
     ]
 
 
-def _fingerprint(folder: Path) -> tuple:
-    """Return something that changes when any file below the folder does."""
+def _fingerprint(folder: Path, pattern: str = "**/*") -> tuple:
+    """Return something that changes when any of these files does."""
     found = []
-    for path in sorted(folder.rglob("*")):
+    for path in sorted(folder.glob(pattern)):
         try:
             stat = path.stat()
         except OSError:  # replaced while we look: the next look sees the new one
