@@ -5,13 +5,14 @@
     2    a mistake of the user: one clear sentence on standard error
     130  interrupted by Ctrl-C
 
-Every command is a module of guppylm/commands with `add` (its flags and its examples) and `run`, and imports what
-it needs only when it runs: `check` never waits for torch.
+Every command is a module of guppylm/commands with `add` (its flags and its examples) and `run`. Only the chosen
+one is imported, so `check` never waits for torch.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -30,6 +31,11 @@ COMMANDS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        if isinstance(
+            stream, io.TextIOWrapper
+        ):  # any text in, any text out, whatever the terminal's settings
+            stream.reconfigure(encoding="utf-8", errors="replace")
     try:
         options = _parser(arguments[0] if arguments else "").parse_args(arguments)
         code = options.run(options)
