@@ -69,10 +69,8 @@ class Bundle:
                 "the model was built with another config than the bundle has.", "Pass model.config."
             )
         if self.tokenizer.vocab_size != self.config.vocab_size:
-            raise BundleError(
-                f"the tokenizer has {self.tokenizer.vocab_size} entries and the config {self.config.vocab_size}.",
-                files.FETCH_AGAIN,
-            )
+            sizes = f"{self.tokenizer.vocab_size} entries and the config {self.config.vocab_size}"
+            raise BundleError(f"the tokenizer has {sizes}.", files.FETCH_AGAIN)
         self._check_pack()
 
     def _check_pack(self) -> None:
@@ -95,12 +93,12 @@ class Bundle:
     @cached_property
     def pack(self) -> Pack:
         """The exact pack it was raised on, read from the bundle's own copy. Raises PackError, BundleError."""
-        from guppylm.packs import load_pack
-
         if self.folder is None:
             raise BundleError(
                 "this bundle was never saved, so its pack is on no disk.", "Save and load it first."
             )
+        from guppylm.packs import load_pack
+
         return load_pack(self.name, personas_dir=self.folder / "pack")
 
     def save(
@@ -141,8 +139,10 @@ class Bundle:
         files.check_finite(tensors, "the weights", "Train again, with a lower learning rate.")
         weights = safetensors.torch.save(tensors, metadata={"format": "pt"})
         tokenizer = self.tokenizer.to_json().encode()
+        config = files.to_json(config_to_gpt2(self.config, dtype=kind))
         digests = {
             **self.metrics.get("digests", {}),
+            "config": files.digest(config),
             "weights": files.digest(weights),
             "tokenizer": files.digest(tokenizer),
             "pack": files.digest_of_files(self.pack_files),
@@ -154,7 +154,7 @@ class Bundle:
             n_parameters=self.model.n_parameters,
         )
         return {
-            "config.json": files.to_json(config_to_gpt2(self.config, dtype=kind)),
+            "config.json": config,
             "model.safetensors": weights,
             "tokenizer.json": tokenizer,
             "tokenizer_config.json": files.to_json(files.tokenizer_config(self.config)),
@@ -176,7 +176,7 @@ class Bundle:
         folder = Path(folder)
         parts = files.read_parts(folder)
         tokenizer = files.read_tokenizer(folder, parts.metrics)
-        weights = files.read_weights(folder, parts)
+        weights = files.read_weights(folder, parts.metrics)
         with torch.random.fork_rng(devices=[]):  # the first weights are thrown away; let nobody's dice notice
             model = Transformer(parts.config)
         model.load_state_dict(weights_from_gpt2(weights, parts.config))
@@ -219,7 +219,7 @@ def list_bundles(models_dir: Path | str) -> list[Listed]:
 
 def _problem(folder: Path) -> str:
     try:
-        files.check_header(folder, files.read_parts(folder))
+        files.read_parts(folder)
     except BundleError as error:
         return str(error)
     return ""

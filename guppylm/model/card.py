@@ -1,4 +1,4 @@
-"""Turns what is known of a bundle into its README.md: a model card that says what this is and how to talk to it.
+"""Turns what is known of a bundle into its README.md: what this is and how to talk to it.
 
 Deliberately not: results. What a persona is worth is measured by its exam, and a card with those numbers is
 written where they are known.
@@ -17,9 +17,9 @@ tags: [gpt2, tiny-language-model, persona, guppylm]
 ---
 # {title}
 
-A persona in {n_parameters:,} parameters: a decoder-only transformer with {n_layers} layers, {n_heads} heads and a width of
-{d_model}, which sees {context} tokens of a vocabulary of {vocab_size:,}. It was trained from nothing on conversations
-made from the persona pack in `pack/`. Everything it knows is in there; about anything else it knows nothing.
+A persona in {n_parameters:,} parameters: a decoder-only transformer with {n_layers} layers, {n_heads} heads
+and a width of {d_model}, which sees {context} tokens of a vocabulary of {vocab_size:,}. It was trained from
+nothing on conversations made from the persona pack in `pack/`. All that it knows is in there.
 
 ```python
 from guppylm import Bundle, Chat
@@ -35,7 +35,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 tokenizer = AutoTokenizer.from_pretrained("{name}")
 model = AutoModelForCausalLM.from_pretrained("{name}")
 messages = [{{"role": "user", "content": "hello"}}]
-prompt = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=True, return_tensors="pt")
+prompt = tokenizer.apply_chat_template(
+    messages, add_generation_prompt=True, return_dict=True, return_tensors="pt"
+)
 print(tokenizer.decode(model.generate(**prompt)[0], skip_special_tokens=True))
 ```
 

@@ -61,7 +61,7 @@ class Parts:
 
 
 def read_parts(folder: Path) -> Parts:
-    """Read everything but the weights and the vocabulary. Raises BundleError."""
+    """Read everything but the weights and the vocabulary, of which only the header is. Raises BundleError."""
     _check_complete(folder)
     config, dtype = config_from_gpt2(_from_json(folder / "config.json"), str(folder / "config.json"))
     _check_equal(folder / "tokenizer_config.json", tokenizer_config(config))
@@ -71,6 +71,9 @@ def read_parts(folder: Path) -> Parts:
     metrics = _from_json(folder / "metrics.json")
     if not isinstance(metrics, dict) or not isinstance(metrics.get("digests"), dict):
         raise BundleError(f"{folder / 'metrics.json'}: no digests in it.", FETCH_AGAIN)
+    _check_header(folder / "model.safetensors", config, dtype)
+    # The weights look the same whatever the number of heads; only the digest can tell.
+    _check_digest(folder / "config.json", metrics, "config", digest((folder / "config.json").read_bytes()))
     pack_files = _read_tree(folder / "pack")
     _check_digest(folder / "pack", metrics, "pack", digest_of_files(pack_files))
     return Parts(
@@ -91,32 +94,14 @@ def read_tokenizer(folder: Path, metrics: Mapping[str, Any]) -> Tokenizer:
     return tokenizer
 
 
-def read_weights(folder: Path, parts: Parts) -> dict[str, Tensor]:
-    """Return the tensors under GPT-2's names, in fp32. Raises BundleError."""
+def read_weights(folder: Path, metrics: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Return the tensors under GPT-2's names, in fp32. Call `read_parts` first. Raises BundleError."""
     path = folder / "model.safetensors"
     content = path.read_bytes()
-    try:
-        tensors = safetensors.torch.load(content)
-    except Exception as error:  # safetensors and torch each have their own for a damaged file
-        raise BundleError(f"{path}: damaged or cut short ({error}).", FETCH_AGAIN) from error
-    found = {name: (tensor.shape, tensor.dtype) for name, tensor in tensors.items()}
-    check_tensors(found, parts.config, parts.dtype, str(path))
+    tensors = safetensors.torch.load(content)
     check_finite(tensors, str(path), FETCH_AGAIN)
-    _check_digest(path, parts.metrics, "weights", digest(content))
+    _check_digest(path, metrics, "weights", digest(content))
     return {name: tensor.to(torch.float32) for name, tensor in tensors.items()}
-
-
-def check_header(folder: Path, parts: Parts) -> None:
-    """Check the weights as far as their header tells, in no time. Raises BundleError."""
-    path = folder / "model.safetensors"
-    kinds = {"F32": torch.float32, "F16": torch.float16}
-    try:
-        with safetensors.safe_open(path, framework="pt") as opened:
-            slices = {name: opened.get_slice(name) for name in opened.keys()}  # noqa: SIM118, it is no dict
-            found = {name: (s.get_shape(), kinds.get(s.get_dtype())) for name, s in slices.items()}
-    except Exception as error:  # as in read_weights
-        raise BundleError(f"{path}: damaged or cut short ({error}).", FETCH_AGAIN) from error
-    check_tensors(found, parts.config, parts.dtype, str(path))
 
 
 def tokenizer_config(config: ModelConfig) -> dict[str, object]:
@@ -134,7 +119,7 @@ def tokenizer_config(config: ModelConfig) -> dict[str, object]:
 
 
 def generation_config(sampling: Sampling, config: ModelConfig) -> dict[str, object]:
-    """Return the contents of generation_config.json, our settings under the names `transformers` has for them."""
+    """Return the contents of generation_config.json, our settings under the names of `transformers`."""
     return {
         "do_sample": sampling.temperature > 0,
         "temperature": sampling.temperature,
@@ -209,8 +194,20 @@ def _check_complete(folder: Path) -> None:
         raise BundleError(f"{folder}: not a whole bundle, {', '.join(missing)} missing.", FETCH_AGAIN)
 
 
+def _check_header(path: Path, config: ModelConfig, dtype: str) -> None:
+    """Check the weights as far as their header tells, which takes no time."""
+    kinds = {"F32": torch.float32, "F16": torch.float16}
+    try:
+        with safetensors.safe_open(path, framework="pt") as opened:
+            slices = {name: opened.get_slice(name) for name in opened.keys()}  # noqa: SIM118, it is no dict
+            found = {name: (s.get_shape(), kinds.get(s.get_dtype())) for name, s in slices.items()}
+    except Exception as error:  # safetensors has its own for a damaged file
+        raise BundleError(f"{path}: damaged or cut short ({error}).", FETCH_AGAIN) from error
+    check_tensors(found, config, dtype, str(path))
+
+
 def _read_tree(folder: Path) -> dict[str, bytes]:
-    """Return every file under a folder by its path in it, save hidden ones, which file managers leave behind."""
+    """Return every file under a folder by its path in it. Hidden ones are a file manager's."""
     paths = (path for path in sorted(folder.rglob("*")) if path.is_file())
     named = ((path.relative_to(folder), path) for path in paths)
     return {

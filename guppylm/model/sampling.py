@@ -122,7 +122,7 @@ class Step:
         return follow(self.logits, self.said, self.sampling)
 
     def candidates(self, n: int = 10) -> list[Candidate]:
-        """Return the n tokens with the largest logits, largest first, and the drawn one if it is not among them."""
+        """Return the n tokens with the largest logits, largest first, and in any case the drawn one."""
         trail = self.trail()
         order = trail.logits.argsort(descending=True, stable=True).tolist()
         p_model = trail.logits.softmax(dim=0)
