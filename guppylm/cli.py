@@ -5,8 +5,8 @@
     2    a mistake of the user: one clear sentence on standard error
     130  interrupted by Ctrl-C
 
-Every command is a module of guppylm/commands with `add` (its flags and its examples) and `run`. Only the chosen
-one is imported, so `check` never waits for torch.
+Every command is a module of guppylm/commands with `add` (its flags and its examples) and `run`. Only the
+chosen one is imported, so `check` never waits for torch.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import NoReturn
 
 from guppylm.errors import GuppyError
 
@@ -52,9 +53,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser that says what is wrong in one sentence, and where to read on."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{message}\n{self.prog} --help shows how\n")
+
+
 def _parser(chosen: str) -> argparse.ArgumentParser:
     """Return the parser; of the commands only the chosen one is imported."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="python -m guppylm",
         description="Tiny language models with a character, from a folder of text.",
         epilog="python -m guppylm COMMAND --help shows examples.",

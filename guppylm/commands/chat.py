@@ -72,7 +72,9 @@ def _find_bundle(name: str, models_dir: Path) -> Path:
     if not is_path and name in list_personas():
         raise NotFoundError(f"{name} has not been trained yet", f"python train.py --persona {name}")
     known = [path.name for path in models_dir.iterdir() if path.is_dir()] if models_dir.is_dir() else []
-    raise NotFoundError(f"there is no trained persona called {name}", nearest(folder.name, known))
+    raise NotFoundError(
+        f"there is no trained persona called {name}", nearest(folder.name, known or list_personas())
+    )
 
 
 def _messages() -> Iterator[str]:
@@ -92,7 +94,7 @@ def _as_json(prompt: str, reply: Reply) -> str:
 
 
 def _talk(chat: Chat, name: str, settings: dict) -> None:
-    """Talk until the input ends. Earlier exchanges go along, as far as the persona was trained to use them."""
+    """Talk until the input ends. Earlier exchanges go along, as far as the persona can use them."""
     is_terminal = sys.stdin.isatty()
     if is_terminal:
         with suppress(ImportError):  # not on Windows; gives input() a history and arrow keys

@@ -1,4 +1,4 @@
-"""`python -m guppylm new NAME`: a small pack that passes `check` and can be trained, with comments that teach."""
+"""`python -m guppylm new NAME`: a small pack with comments that teach, ready for `check` and for training."""
 
 from __future__ import annotations
 

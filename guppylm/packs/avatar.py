@@ -29,7 +29,7 @@ _LOADS = re.compile(r"url\(\s*['\"]?(?!#)|javascript:|data:|@import|expression\(
 def read_avatar(
     name: str | None, pack: str, files: Mapping[str, bytes], place: Place | None, findings: list[Finding]
 ) -> str:
-    """Return the drawing's text, or an empty one when there is none or a finding says what is wrong with it."""
+    """Return the drawing's text, empty when there is none or a finding says what is wrong with it."""
     if name is None or place is None:
         return ""
     data = files.get(f"{pack}/{name}")

@@ -1,7 +1,8 @@
-"""Turns a topic's lines into findings about their names and sizes, so that what comes out can safely be counted.
+"""Turns a topic's lines into trees that can safely be counted, and findings about names and sizes.
 
-Binding says which names mean nothing. Sizes come next and are found by dynamic programming over the tree: a few
-phrases that each say another one twice can make 2^(2^14) texts, and nothing may start to count or draw those.
+Binding says which names mean nothing. Sizes come next and are found by dynamic programming over the tree: a
+few phrases that each say another one twice can make 2^(2^14) texts, and nothing may start to count or draw
+those.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Turns a pack into everything its author should know before training: findings, and how much it can say.
 
-The findings of loading (load.py) come first; a pack without errors is then looked at as a whole: does every reply
-keep to the voice, is every held-out prompt really kept out, can every starter be asked, does every topic have
-enough to say. The catalogue of codes is in findings.py.
+The findings of loading (load.py) come first; a pack without errors is then looked at as a whole: does every
+reply keep to the voice, is every held-out prompt really kept out, can every starter be asked, does every
+topic have enough to say. The catalogue of codes is in findings.py.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Finds characters nobody can see.
 
-A bidirectional mark can make a line read differently from what is trained; a zero-width space in the middle of a
-word makes another word of it; a tag character carries text that no reviewer sees. None of them has a place in a
-pack. Joiners that a script or an emoji needs (Persian, Hindi, 👩‍🚀) stay: they stand after a character that is
-itself not ASCII.
+A bidirectional mark can make a line read differently from what is trained; a zero-width space in the middle
+of a word makes another word of it; a tag character carries text that no reviewer sees. None of them has a
+place in a pack. Joiners that a script or an emoji needs (Persian, Hindi, 👩‍🚀) stay: they stand after a
+character that is itself not ASCII.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import unicodedata
 
 _NEVER = (
     "\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"  # control characters; tab and line ends are left
-    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e"  # soft hyphen, joiners and fillers without a shape
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e"  # soft hyphen, fillers without a shape
     "\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"  # zero-width space, bidirectional marks, line separators
     "\u3164\ufeff\uffa0\ufff9-\ufffb"  # fillers, byte order mark, annotations
     "\ud800-\udfff"  # halves of a character, which no file can hold

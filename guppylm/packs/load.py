@@ -1,9 +1,9 @@
 """Turns the folder of a persona into one frozen Pack, or into everything that is wrong with it.
 
-Loading goes on after a mistake for as long as what follows still means something, so that an author sees all
-findings of a run at once. It stops short of consequences: a topic is not blamed for a word list that could not
-be read. A Pack that comes out can be counted, drawn from and trained on without another look; whether it is a
-*good* pack is for check.py.
+Loading goes on after a mistake for as long as what follows still means something, so that an author sees
+all findings of a run at once. It stops short of consequences: a topic is not blamed for a word list that
+could not be read. A Pack that comes out can be counted, drawn from and trained on without another look;
+whether it is a *good* pack is for check.py.
 """
 
 from __future__ import annotations

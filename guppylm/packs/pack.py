@@ -1,8 +1,8 @@
 """What a persona pack is once it has been read: one frozen tree, valid by construction.
 
-`load_pack` builds it from a folder; the generator, the examination, the card and the page only read it. A Pack
-that exists has no errors: every name in every line has been found, every number is in its range. It holds no
-behaviour of its own; counting, drawing and checking are functions elsewhere that take one.
+`load_pack` builds it from a folder; the generator, the examination, the card and the page only read it. A
+Pack that exists has no errors: every name in every line has been found, every number is in its range. It
+holds no behaviour of its own; counting, drawing and checking are functions elsewhere that take one.
 """
 
 from __future__ import annotations

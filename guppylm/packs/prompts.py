@@ -1,7 +1,8 @@
 """Turns all that can be asked of a persona into what is asked twice, leaks into the examination, or never.
 
-An examination is honest when none of its prompts was trained on, and a topic can be learned when its prompts are
-its own. Both are compared normalised (normalise.py) and exactly, over trees and not over samples (overlap.py).
+An examination is honest when none of its prompts was trained on, and a topic can be learned when its
+prompts are its own. Both are compared normalised (normalise.py) and exactly, over trees and not over
+samples (overlap.py).
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ Trees = Mapping[str, list[SceneTrees]]
 def overlap_findings(pack: Pack, trees: Trees) -> list[Finding]:
     """Return what two places can be asked alike.
 
-    An error for every held-out line that can make a prompt which is also trained, a warning for every two topics,
-    or two scenes of one, that share a prompt.
+    An error for every held-out line that can make a prompt which is also trained, a warning for every two
+    topics, or two scenes of one, that share a prompt.
     """
     asked = {f"{name} {scene.scene.index}": scene for name, scenes in trees.items() for scene in scenes}
     held_out = {f"held out {number}": option for number, option in enumerate(_held_out(trees))}

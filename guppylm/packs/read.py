@@ -1,10 +1,11 @@
 """Turns the bytes of one file of a pack into a tree of text, and remembers where everything stood.
 
-YAML is convenient to write and full of traps: `no` becomes False, `1.10` becomes 1.1, a key given twice loses
-its first value without a word, an alias of an alias fills the memory. So we take only the parser's event stream
-and build the tree ourselves: mappings, lists, and scalars that are always text. Whatever a pack has no use for
-(aliases, tags, merge keys, a second document) is refused where it stands, with what to write instead. JSON with
-the same keys gives the same tree; its places are paths, for it has no lines an author would count.
+YAML is convenient to write and full of traps: `no` becomes False, `1.10` becomes 1.1, a key given twice
+loses its first value without a word, an alias of an alias fills the memory. So we take only the parser's
+event stream and build the tree ourselves: mappings, lists, and scalars that are always text. Whatever a
+pack has no use for (aliases, tags, merge keys, a second document) is refused where it stands, with what to
+write instead. JSON with the same keys gives the same tree; its places are paths, for it has no lines an
+author would count.
 
 What is deliberately not done here: nothing knows which keys exist. That is the schema's business.
 """
@@ -43,13 +44,11 @@ class Document:
     """One file, read.
 
     Attributes:
-        file: its name, relative to the folder that holds the packs.
-        tree: mappings, lists and text; None when the file could not be read.
-        values, keys: where each value and each key stands, by path; None stands for a place that JSON has not.
-        flow: the paths of the lists and mappings written inside `[ ]` and `{ }`.
-        blank: the paths of values left out, as `show_path` writes them.
-        n_nodes: keys, values, lists and mappings together.
-        findings: what was wrong.
+        file: its name, relative to the folder that holds the packs. tree: mappings, lists and text; None
+        when the file could not be read. values, keys: where each value and each key stands, by path; None
+        stands for a place that JSON has not. flow: the paths of the lists and mappings written inside `[ ]`
+        and `{ }`. blank: the paths of values left out, as `show_path` writes them. n_nodes: keys, values,
+        lists and mappings together. findings: what was wrong.
     """
 
     file: str

@@ -1,7 +1,7 @@
 """Turns what a YAML parser says into what an author can do about it.
 
-A parser reports what it expected; an author needs to know which character of the line started the trouble. The
-words of the C parser and of the pure one differ a little; both are recognised by a piece they share.
+A parser reports what it expected; an author needs to know which character of the line started the trouble.
+The words of the C parser and of the pure one differ a little; both are recognised by a piece they share.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ _NEITHER = "begin it with '- ', or end the key with ':'"
 _OPENERS = {'"': '"', "'": "'", "[": "]", "{": "}"}
 _INDENT = "this line is not set in like the ones around it, or its '- ' is missing"
 
-# A piece of what the parser says, what that means, the remedy, and whether the trouble is where it began reading.
+# A piece of what the parser says, what that means, the remedy, and whether the trouble is where it began.
 _REMEDIES = (
     ("cannot start any token", "a line cannot start with {char}", _QUOTES, False),
     ("mapping values are not allowed", "a second ': ' in one line, or a line set in too far", _QUOTES, False),

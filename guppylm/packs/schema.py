@@ -1,11 +1,13 @@
 """Says which keys each file of a pack has, what they mean and what may stand in them.
 
 The pydantic models below are the one description. From them come the JSON Schema files in personas/schema/,
-which make an editor explain and complete every key, and the typed values the loader builds on. `check` validates
-each file against that same published schema, so what an editor underlines is what `check` reports.
+which make an editor explain and complete every key, and the typed values the loader builds on. `check`
+validates each file against that same published schema, so what an editor underlines is what `check`
+reports.
 
-Packs are read as text throughout (see read.py), so a number is due as digits and a text may look like anything:
-the schema accepts `3`, `no` and `null` wherever the loader takes text. Whether names exist is not decided here.
+Packs are read as text throughout (see read.py), so a number is due as digits and a text may look like
+anything: the schema accepts `3`, `no` and `null` wherever the loader takes text. Whether names exist is not
+decided here.
 """
 
 from __future__ import annotations
@@ -138,7 +140,7 @@ class PersonaFile(_Keys):
     starters: _several(Text, "Messages to offer a visitor. Each must be one that `ask` can make.") = []
     mode: Literal["even", "balanced", "rich"] = Field(
         "balanced",
-        description="How forks are weighed: even, all alike; rich, by how much stands behind; balanced, by its root.",
+        description="How forks are weighed: even, rich (by how much stands behind), or balanced (by its root).",
     )
 
 

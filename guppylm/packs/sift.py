@@ -1,8 +1,9 @@
 """Turns a tree and many phrases into those of them that some text of the tree contains.
 
-style.py looks for one phrase and brings a witness. To look for twenty in sixty topics, one after another, would
-take seconds; here all are looked for at once (Aho and Corasick, 1975), and style.py is asked only about the few
-that are really there. Like there, the automaton runs over the tree and not over texts, so the answer is exact.
+style.py looks for one phrase and brings a witness. To look for twenty in sixty topics, one after another,
+would take seconds; here all are looked for at once (Aho and Corasick, 1975), and style.py is asked only
+about the few that are really there. Like there, the automaton runs over the tree and not over texts, so the
+answer is exact.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class Sieve:
 
 
 class _Automaton:
-    """One automaton for many needles. A state is the longest beginning of a needle that has just been read."""
+    """One automaton for many needles. A state is the longest beginning of a needle just read."""
 
     def __init__(self, needles: dict[str, str], reading: Callable[[str], str], closing: str) -> None:
         self.reading, self.closing = reading, closing
@@ -59,7 +60,7 @@ class _Automaton:
         self.hits[state].add(phrase)
 
     def _fallbacks(self) -> list[int]:
-        """Return for each state the longest other state that it ends with, and let it inherit that one's hits."""
+        """Return for each state the longest other state that it ends with, which lends it its hits."""
         fallback = [0] * len(self.next)
         waiting = deque(self.next[0].values())
         while waiting:

@@ -1,7 +1,8 @@
-"""Turns the name of a pack into everything that was written for it: its own files and those of packs it extends.
+"""Turns the name of a pack into all that was written for it: its own files and those of packs it extends.
 
-A source is one folder with its files read and validated. The sources of a persona come in order, the ones it
-extends first, so that whatever comes later has the last word. Merging them is lists.py's and load.py's business.
+A source is one folder with its files read and validated. The sources of a persona come in order, the ones
+it extends first, so that whatever comes later has the last word. Merging them is lists.py's and load.py's
+business.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ class Source:
     """One folder of a pack.
 
     Attributes:
-        files: the bytes of every file, by `guppy/topics/food.yaml`.
-        documents, contents: what was read and what it means, by `persona`, `words`, `phrases`, `short`, `exam`
+        files: the bytes of every file, by `guppy/topics/food.yaml`. documents, contents: what was read and
+        what it means, by `persona`, `words`, `phrases`, `short`, `exam`
             and `topics/food`; a file with errors is in neither.
         broken: the same names, of the files with errors.
     """

@@ -1,9 +1,9 @@
 """Turns a tree of text and the schema of its file into findings, and the models into published JSON Schema.
 
-pydantic decides in microseconds whether a file is as it should be. When it is not, jsonschema walks the very
-document that editors load from personas/schema/; each of its errors is a rule and a path, and is put here into
-words an author knows, at the line and column the path stands for. A test holds the two to the same verdict.
-Editors read draft 7, pydantic writes 2020-12; the difference is small and is rewritten here.
+pydantic decides in microseconds whether a file is as it should be. When it is not, jsonschema walks the
+very document that editors load from personas/schema/; each of its errors is a rule and a path, and is put
+here into words an author knows, at the line and column the path stands for. A test holds the two to the
+same verdict. Editors read draft 7, pydantic writes 2020-12; the difference is small and is rewritten here.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def _validator(kind: str) -> Draft7Validator:
 
 
 def validate(document: Document, kind: str) -> BaseModel | None:
-    """Return the typed content of a file that was read, or None and a finding for everything that is wrong."""
+    """Return the typed content of a file that was read, or None and a finding for all that is wrong."""
     if not isinstance(document.tree, dict):
         found = "a list" if isinstance(document.tree, list) else "a text"
         message = f"the file is {found} where keys and values should be"

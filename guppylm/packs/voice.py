@@ -1,8 +1,8 @@
 """Turns the replies of a topic and the rules of a voice into the lines that break them, each with a witness.
 
-The rules are proved over trees (see style.py), so what is found is a text that can come out, and what is not
-found cannot. The line that is blamed is the innermost one that breaks the rule all by itself: a phrase's, if it
-is the phrase.
+The rules are proved over trees (see style.py), so what is found is a text that can come out, and what is
+not found cannot. The line that is blamed is the innermost one that breaks the rule all by itself: a
+phrase's, if it is the phrase.
 """
 
 from __future__ import annotations
@@ -112,7 +112,8 @@ def _lines_below(node: Bound) -> Iterator[Option]:
 def _can_be_said(tree: Choice, text: str, place: Place) -> bool:
     """Say whether a witness is a text that really occurs, with every word the same throughout.
 
-    A witness of an inner line stands for itself, and is looked for in the whole only when it is a whole reply.
+    A witness of an inner line stands for itself, and is looked for in the whole only when it is a whole
+    reply.
     """
     if all(option.place != place for option in tree.options):
         return True
