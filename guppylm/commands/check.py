@@ -72,14 +72,13 @@ def _table(report: Report) -> list[str]:
 
 
 def _number(value: int) -> str:
-    """Return a number as people read it; beyond a billion only its size matters."""
-    return (
-        f"{value:,}"
-        if value < 1_000_000_000
-        else f"{float(value):.1e}"
-        if value < 10**300
-        else "more than 1e300"
-    )
+    """Return a number as people read it; of a large one, its size."""
+    if value < 10_000_000:
+        return f"{value:,}"
+    for power, name in ((6, "million"), (9, "billion"), (12, "trillion"), (15, "quadrillion")):
+        if value < 1000 * 10**power:
+            return f"{value / 10**power:.3g} {name}"
+    return f"10^{len(str(value)) - 1}"
 
 
 def _plural(count: int, noun: str) -> str:

@@ -140,7 +140,7 @@ class PersonaFile(_Keys):
     starters: _several(Text, "Messages to offer a visitor. Each must be one that `ask` can make.") = []
     mode: Literal["even", "balanced", "rich"] = Field(
         "balanced",
-        description="How forks are weighed: even, rich (by how much stands behind), or balanced (by its root).",
+        description="How forks are weighed: even, rich (by how much is behind) or balanced (by its root).",
     )
 
 

@@ -69,7 +69,7 @@ def find_folder(name_or_path: str | Path, personas_dir: Path | None = None) -> P
         folder = _inside_bundle(folder.resolve())
     if folder.name.startswith("_"):
         raise NotFoundError(f"{folder.name} is only for others to extend", "name a persona that extends it")
-    if not any((folder / f"persona{suffix}").is_file() for suffix in _SUFFIXES):
+    if _is_reserved(folder.name) or not any((folder / f"persona{suffix}").is_file() for suffix in _SUFFIXES):
         if folder.is_dir():
             raise NotFoundError(
                 f"{folder} is not a persona: it has no persona.yaml", "see personas/README.md"
@@ -91,7 +91,12 @@ def list_personas(personas_dir: Path | None = None) -> list[str]:
     """Return the names of all personas of a folder: each is there because its own folder is."""
     root = Path(personas_dir or PERSONAS_DIR)
     found = {path.parent.name for suffix in _SUFFIXES for path in root.glob(f"*/persona{suffix}")}
-    return sorted(name for name in found if not name.startswith(("_", ".")))
+    return sorted(name for name in found if not _is_reserved(name))
+
+
+def _is_reserved(name: str) -> bool:
+    """Say whether a folder beside the personas is something else: a shared pack, or the schema of the format."""
+    return name.startswith(("_", ".")) or name == "schema"
 
 
 def read_sources(folder: Path) -> tuple[list[Source], list[Finding]]:

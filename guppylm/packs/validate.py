@@ -1,14 +1,13 @@
-"""Turns a tree of text and the schema of its file into findings, and the models into published JSON Schema.
+"""Turns a tree of text and the schema of its file into typed content, or into findings.
 
 pydantic decides in microseconds whether a file is as it should be. When it is not, jsonschema walks the
 very document that editors load from personas/schema/; each of its errors is a rule and a path, and is put
 here into words an author knows, at the line and column the path stands for. A test holds the two to the
-same verdict. Editors read draft 7, pydantic writes 2020-12; the difference is small and is rewritten here.
+same verdict.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ValidationError
 
 from guppylm.errors import Finding, nearest
+from guppylm.packs.publish import published_schema
 from guppylm.packs.read import MAX_FINDINGS, Document, Path, finding_at
 from guppylm.packs.schema import LINE_KEYS, MAX_LINE, MODELS
 
@@ -23,60 +23,7 @@ if TYPE_CHECKING:
     from jsonschema import Draft7Validator
     from jsonschema import ValidationError as SchemaError
 
-_TITLES = {
-    "persona": "persona.yaml: who it is",
-    "words": "words.yaml: word lists",
-    "phrases": "phrases.yaml: bits of sentences",
-    "short": "short.yaml: chat short forms",
-    "topic": "topics/*.yaml: one thing people talk about",
-    "thread": "threads/*.yaml: a dialogue of several turns",
-    "exam": "exam.yaml: messages to examine with",
-}
 _LIST_LINE = "put the line in quotes; as a slot it is <name>"
-
-
-def published_schema(kind: str) -> dict[str, Any]:
-    """Return the JSON Schema (draft 7) of one kind of file."""
-    schema = _to_draft_7(MODELS[kind].model_json_schema())
-    schema.pop("title", None)
-    head = {"$schema": "http://json-schema.org/draft-07/schema#", "title": _TITLES[kind]}
-    if kind == "topic":
-        schema["if"] = {"required": ["scenes"]}
-        schema["then"] = {"not": {"anyOf": [{"required": [key]} for key in ("ask", "reply", "held_out")]}}
-        schema["else"] = {"required": ["ask", "reply"]}
-    return head | schema
-
-
-def published_text(kind: str) -> str:
-    """Return the text of `personas/schema/<kind>.json`."""
-    return json.dumps(published_schema(kind), indent=2, ensure_ascii=False) + "\n"
-
-
-def _to_draft_7(node: Any) -> Any:
-    """Rewrite pydantic's 2020-12 schema: definitions, plain refs, no nulls for what may be left out."""
-    if isinstance(node, list):
-        return [_to_draft_7(item) for item in node]
-    if not isinstance(node, dict):
-        return node
-    if node.get("anyOf") and {"type": "null"} in node["anyOf"]:
-        node = {**node, **node["anyOf"][0]}
-        del node["anyOf"]
-    rewritten = {}
-    for key, value in node.items():
-        if key == "title" and isinstance(value, str):
-            continue
-        if key == "default" and (value in (None, []) or isinstance(value, dict)):
-            continue
-        key = {"$defs": "definitions", "prefixItems": "items"}.get(key, key)
-        if key == "properties":
-            rewritten[key] = {name: _to_draft_7(inner) for name, inner in value.items()}
-        elif key == "$ref":
-            rewritten[key] = value.replace("#/$defs/", "#/definitions/")
-        else:
-            rewritten[key] = _to_draft_7(value)
-    if "$ref" in rewritten and len(rewritten) > 1:
-        rewritten["allOf"] = [{"$ref": rewritten.pop("$ref")}]
-    return rewritten
 
 
 @cache
