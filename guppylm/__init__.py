@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from guppylm.chat import Chat
     from guppylm.model import Bundle
-    from guppylm.packs import load_pack
+    from guppylm.packs.load import load_pack
 
 __all__ = ["Bundle", "Chat", "load_pack"]
 
-_HOMES = {"Bundle": "guppylm.model", "Chat": "guppylm.chat", "load_pack": "guppylm.packs"}
+_HOMES = {"Bundle": "guppylm.model", "Chat": "guppylm.chat", "load_pack": "guppylm.packs.load"}
 
 
 def __getattr__(name: str) -> Any:

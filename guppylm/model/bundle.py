@@ -38,7 +38,7 @@ from guppylm.model.tokenizer import CHAT_TEMPLATE, Tokenizer
 from guppylm.model.transformer import ModelConfig, Transformer
 
 if TYPE_CHECKING:
-    from guppylm.packs import Pack
+    from guppylm.packs.pack import Pack
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -97,7 +97,7 @@ class Bundle:
             raise BundleError(
                 "this bundle was never saved, so its pack is on no disk.", "Save and load it first."
             )
-        from guppylm.packs import load_pack
+        from guppylm.packs.load import load_pack
 
         return load_pack(self.name, personas_dir=self.folder / "pack")
 

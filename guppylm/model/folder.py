@@ -113,6 +113,10 @@ def tokenizer_config(config: ModelConfig) -> dict[str, object]:
         "eos_token": end,
         "pad_token": pad,
         "model_max_length": config.context,
+        "model_input_names": [
+            "input_ids",
+            "attention_mask",
+        ],  # token types would be added to the stream as words
         "clean_up_tokenization_spaces": False,
         "chat_template": CHAT_TEMPLATE,
     }

@@ -18,6 +18,8 @@ from guppylm.errors import BundleError
 from guppylm.model import Bundle, ModelConfig, Tokenizer, Transformer, list_bundles
 from guppylm.model import folder as files
 from guppylm.model.gpt2 import tensor_shapes, weights_to_gpt2
+from guppylm.packs.load import load_pack
+from guppylm.packs.sources import list_personas
 
 
 @pytest.fixture(scope="session")
@@ -485,6 +487,16 @@ def test_a_list_sees_weights_of_another_size_without_reading_them(saved, monkeyp
 
 def test_no_folder_of_models_is_an_empty_list(tmp_path):
     assert list_bundles(tmp_path / "nowhere") == []
+
+
+def test_a_bundle_brings_the_exact_pack_it_was_raised_on(tiny_bundle, tmp_path):
+    name = list_personas()[0]
+    pack = load_pack(name)
+    bundle = replace(tiny_bundle, pack_files=pack.files, metrics={"persona": name})
+    found = Bundle.load(bundle.save(tmp_path / "other name")).pack
+    assert (found.name, found.title, found.digest) == (name, pack.title, pack.digest)
+    assert found.folder == (tmp_path / "other name" / "pack" / name).resolve()
+    assert found.files == pack.files
 
 
 def test_a_bundle_that_was_never_saved_has_no_pack_to_read(tiny_bundle):
