@@ -46,11 +46,19 @@ class Exit:
 
 
 Words = frozenset[tuple[Variable, int]]
-# The letters that come next, whether a space is due behind them, what follows, where that leads, and with which
-# words. No letters: the text of the exit's owner ends here.
-Point = tuple[str, bool, Rest | None, Exit, Words]
+
+
+class Arrival:
+    """Where a point goes on: a space due or not, what follows, where that leads, the words so far. One of a kind."""
+
+    __slots__ = ("due", "exit", "rest", "words")
+
+    def __init__(self, due: bool, rest: Rest | None, exit: Exit, words: Words) -> None:
+        self.due, self.rest, self.exit, self.words = due, rest, exit, words
+
+
+Point = tuple[str, Arrival]  # the letters that come next, and what comes then; without letters a text ends here
 Front = frozenset[Point]
-Arrival = tuple[bool, Rest | None, Exit, Words]  # a point before its letters are known
 
 
 class TooManyPromptsError(ValueError):
@@ -81,15 +89,18 @@ class _Reader:
     def __init__(self, trees: Mapping[str, Bound]) -> None:
         self._rests: dict[tuple[int, Rest | None], Rest] = {}
         self._exits: dict[frozenset[tuple[Rest | None, Exit]], Exit] = {}
+        self._arrivals: dict[tuple[bool, Rest | None, Exit, Words], Arrival] = {}
         self._unfolded: dict[frozenset[Arrival], Front] = {}
         self._leaves: dict[int, list[tuple[bool, str, bool]]] = {}
         seen: dict[int, dict[WordList, int]] = {}
         counts = [_most_uses(tree, seen) for tree in trees.values()]
         self._repeated = {words for count in counts for words, n_uses in count.items() if n_uses > 1}
         ends = {owner: Exit(frozenset(), frozenset((owner,))) for owner in trees}
-        begin = {(False, self._rest(tree, None), ends[owner], frozenset()) for owner, tree in trees.items()}
+        begin = frozenset(
+            self._arrival(False, self._rest(tree, None), ends[owner], frozenset()) for owner, tree in trees.items()
+        )
         # A space before the first letter is no space.
-        self.start = frozenset((point[0].lstrip(" "), *point[1:]) for point in self._unfold(begin))
+        self.start = frozenset((letters.lstrip(" "), arrival) for letters, arrival in self._unfold(begin))
 
     def shared(self) -> Iterator[tuple[str, set[str]]]:
         """Yield texts at whose end trees of two or more owners are complete."""
@@ -97,7 +108,7 @@ class _Reader:
         todo: list[tuple[str, Front]] = [("", self.start)]
         while todo:
             text, front = todo.pop()
-            complete = {owner for letters, _, _, exit, _ in front if not letters for owner in exit.owners}
+            complete = {owner for letters, arrival in front if not letters for owner in arrival.exit.owners}
             if len(complete) > 1:
                 yield text, complete
             for characters, behind in self._advance(front):
@@ -109,32 +120,34 @@ class _Reader:
 
     def _advance(self, front: Front) -> Iterator[tuple[str, Front]]:
         """Yield the characters that can come next, as many at a time as all agree on, and the front behind them."""
-        by_character: dict[str, list[Point]] = {}
+        by_beginning: dict[str, list[Point]] = {}
         for point in front:
-            if point[0]:
-                by_character.setdefault(point[0][0], []).append(point)
-        for points in by_character.values():
+            letters = point[0]
+            if letters:  # behind a space there is always a letter
+                by_beginning.setdefault(letters[:2] if letters[0] == " " else letters[0], []).append(point)
+        for points in by_beginning.values():
             if not _has_two_owners(points):
                 continue
-            characters = os.path.commonprefix([point[0] for point in points])
+            characters = os.path.commonprefix([letters for letters, _ in points])
             n = len(characters)
-            inside = {(point[0][n:], *point[1:]) for point in points if len(point[0]) > n}
-            done = frozenset(point[1:] for point in points if len(point[0]) == n)
-            yield characters, frozenset(inside | self._unfold(done)) if done else frozenset(inside)
+            inside = frozenset((letters[n:], arrival) for letters, arrival in points if len(letters) > n)
+            done = frozenset(arrival for letters, arrival in points if len(letters) == n)
+            behind = self._unfold(done) if done else inside
+            yield characters, behind | inside if inside else behind  # the very same front, where that is possible
 
-    def _unfold(self, arrivals: Iterable[Arrival]) -> Front:
+    def _unfold(self, arrivals: frozenset[Arrival]) -> Front:
         """Return the points at the next letters that can come, walking over what is empty."""
-        key = frozenset(arrivals)
-        if key not in self._unfolded:
-            self._unfolded[key] = frozenset(self._next_points(key))
-        return self._unfolded[key]
+        if arrivals not in self._unfolded:
+            self._unfolded[arrivals] = frozenset(self._next_points(arrivals))
+        return self._unfolded[arrivals]
 
     def _next_points(self, arrivals: frozenset[Arrival]) -> set[Point]:
         points: set[Point] = set()
         seen: set[Arrival] = set(arrivals)
         todo = list(arrivals)
 
-        def arrive(*arrival) -> None:
+        def arrive(due: bool, rest: Rest | None, exit: Exit, words: Words) -> None:
+            arrival = self._arrival(due, rest, exit, words)
             if arrival not in seen:
                 seen.add(arrival)
                 todo.append(arrival)
@@ -143,10 +156,11 @@ class _Reader:
             # Choices are kept back until everything else is unfolded, so that each is entered once.
             choices: dict[tuple[bool, Choice, Words], set[tuple[Rest | None, Exit]]] = {}
             while todo:
-                due, rest, exit, words = todo.pop()
+                arrival = todo.pop()
+                due, rest, exit, words = arrival.due, arrival.rest, arrival.exit, arrival.words
                 if rest is None:
                     if not exit.ways:
-                        points.add(("", False, None, exit, frozenset()))
+                        points.add(("", arrival))
                     for next_rest, next_exit in exit.ways:
                         arrive(due, next_rest, next_exit, words)
                 elif isinstance(rest.node, Choice):
@@ -162,7 +176,8 @@ class _Reader:
                 else:
                     for before, letters, behind, with_words in self._leaf(rest.node, words):
                         if letters:
-                            points.add((" " * (due or before) + letters, behind, rest.after, exit, with_words))
+                            then = self._arrival(behind, rest.after, exit, with_words)
+                            points.add((" " + letters if due or before else letters, then))
                         else:
                             arrive(due or before, rest.after, exit, with_words)
             for (due, choice, words), ways in choices.items():
@@ -170,6 +185,11 @@ class _Reader:
                 for option in choice.options:
                     arrive(due, self._rest(option.node, None), exit, words)
         return points
+
+    def _arrival(self, *parts: bool | Rest | None | Exit | Words) -> Arrival:
+        if parts not in self._arrivals:
+            self._arrivals[parts] = Arrival(*parts)
+        return self._arrivals[parts]
 
     def _rest(self, node: Bound, after: Rest | None) -> Rest:
         key = (id(node), after)
@@ -200,10 +220,10 @@ class _Reader:
 
 def _has_two_owners(points: Iterable[Point]) -> bool:
     first: str | None = None
-    for _, _, _, exit, _ in points:
-        if len(exit.owners) > 1:
+    for _, arrival in points:
+        if len(arrival.exit.owners) > 1:
             return True
-        (owner,) = exit.owners
+        (owner,) = arrival.exit.owners
         if first is None:
             first = owner
         elif owner != first:
