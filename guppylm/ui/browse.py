@@ -1,19 +1,21 @@
 """Turns a pack's topics and starters into things to click, with prompts drawn from the pack.
 
-The prompts come out of the same generator that writes the training rows, so what is shown is what was
-raised on, and a new pack needs no list of examples. Every text is escaped here: a pack is written by a
-stranger.
+The prompts are drawn from the same trees that the training rows are, so what is shown can really be asked,
+and a new pack needs no list of examples. Every text is escaped here: a pack is written by a stranger.
 """
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import islice, zip_longest
 from typing import Any
 
-N_PROMPTS = 16
-N_ROWS_A_TOPIC = 40
+N_PROMPTS = 16  # kept for a topic; four are shown at a time
+N_DRAWN = 40
+MAX_CHIP_LENGTH = 36
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,28 +30,28 @@ class TopicCard:
 
 def topics_of(pack: Any) -> tuple[TopicCard, ...]:
     """Draw prompts for every topic of a pack, the same ones each time."""
-    from guppylm.packs.generate import generate
+    from guppylm.packs.count import Counter
+    from guppylm.packs.draw import Drawer, Shares
+    from guppylm.packs.generate import scene_trees
 
-    rows = generate(pack, n_rows=N_ROWS_A_TOPIC * len(pack.topics), seed=0).train
-    drawn: dict[str, dict[str, None]] = {name: {} for name in pack.topics}
-    for row in rows:
-        drawn.setdefault(row.category, {})[row.clean] = None
-    return tuple(
-        TopicCard(
-            name=topic.name,
-            label=topic.label or topic.name.replace("_", " "),
-            about=topic.about,
-            prompts=short_ones_first(drawn[topic.name]),
-        )
-        for topic in pack.topics.values()
-    )
+    shares = Shares("even", Counter())  # plain lines as often as those with a thousand variants
+    cards = []
+    for topic in pack.topics.values():
+        dice = random.Random(f"topics/{pack.name}/{topic.name}")
+        scenes = [
+            [drawn.texts[0] for drawn in islice(Drawer([trees.ask], dice, shares), N_DRAWN)]
+            for trees in scene_trees(topic)
+        ]
+        label = topic.label or topic.name.replace("_", " ")
+        cards.append(TopicCard(name=topic.name, label=label, about=topic.about, prompts=pick_prompts(scenes)))
+    return tuple(cards)
 
 
-def short_ones_first(prompts: Iterable[str]) -> tuple[str, ...]:
-    """Keep what fits on a chip; where a topic only has long prompts, the shortest of them."""
-    found = [prompt for prompt in prompts if prompt.strip()]
-    fitting = [prompt for prompt in found if len(prompt) <= 48]
-    return tuple((fitting or sorted(found, key=len))[:N_PROMPTS])
+def pick_prompts(scenes: Iterable[Sequence[str]]) -> tuple[str, ...]:
+    """Take prompts from the scenes in turn, those that fit a chip first; where none does, the shortest."""
+    in_turn = [prompt for row in zip_longest(*scenes) for prompt in row if prompt and prompt.strip()]
+    fitting = [prompt for prompt in in_turn if len(prompt) <= MAX_CHIP_LENGTH]
+    return tuple(dict.fromkeys(fitting or sorted(in_turn, key=len)))[:N_PROMPTS]
 
 
 def chips_html(starters: Sequence[str], *, ready: bool) -> str:

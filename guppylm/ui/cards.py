@@ -14,6 +14,9 @@ from guppylm.ui.shelf import Persona
 BADGES = {"ready": "", "untrained": "not trained yet", "broken": "needs attention"}
 
 
+LOOKING = '<p class="empty">Looking who is here …</p>'
+
+
 def cards_html(personas: Sequence[Persona], chosen: str) -> str:
     if not personas:
         return (

@@ -17,10 +17,10 @@ from typing import Any
 
 import gradio as gr
 
-from guppylm.errors import GuppyError
+from guppylm.errors import GuppyError, NotFoundError
 from guppylm.ui import words
 from guppylm.ui.browse import chips_html, topics_html
-from guppylm.ui.cards import cards_html, hello_html
+from guppylm.ui.cards import LOOKING, cards_html, hello_html
 from guppylm.ui.conversation import (
     Knobs,
     Talk,
@@ -52,23 +52,20 @@ class ChatTab:
     draw_seed: Callable[[], int] = draw_seed
 
     def build(self) -> None:
-        personas = self.shelf.personas(open_bundles=False)
-        first = personas[0] if personas else None
-        self.chosen = gr.State(first.name if first else "")
+        """Place the components. They are filled on each visit: reading packs and bundles can take seconds."""
+        self.chosen = gr.State("")
         self.talks = gr.State({})
         with gr.Row(elem_id="desk", equal_height=False):
             with gr.Column(elem_id="cards-column", min_width=0):
-                self.cards = gr.HTML(
-                    cards_html(personas, first.name if first else ""), **_html("cards", "cards.js")
-                )
+                self.cards = gr.HTML(LOOKING, **_html("cards", "cards.js"))
             with gr.Column(elem_id="talk-column", min_width=0):
-                self._build_talk(first)
+                self._build_talk()
                 self._build_knobs()
             with gr.Column(elem_id="topics-column", min_width=0):
                 self.topics = gr.HTML("", **_html("topics", "chips.js"))
 
-    def _build_talk(self, first: Persona | None) -> None:
-        self.hello = gr.HTML(hello_html(first), **_html("hello"))
+    def _build_talk(self) -> None:
+        self.hello = gr.HTML("", **_html("hello"))
         self.chat = gr.Chatbot(
             elem_id="chat",
             show_label=False,
@@ -81,7 +78,6 @@ class ChatTab:
             autoscroll=True,
             buttons=[],
             feedback_options=None,
-            avatar_images=_avatars(first),
             layout="bubble",
         )
         self.starters = gr.HTML("", **_html("starters", "chips.js"))
@@ -90,7 +86,7 @@ class ChatTab:
             label="Message",
             show_label=False,
             container=False,
-            placeholder=words.invitation(first.title) if first else "",
+            interactive=False,
             lines=1,
             max_lines=5,
             submit_btn="Send",
@@ -148,13 +144,14 @@ class ChatTab:
         ]
         about = [self.cards, self.chosen, self.hello, self.sees, self.starters, self.topics]
         view = [*about, self.chat, self.note, self.message, self.talks]
+        topics = {"fn": self.on_topics, "inputs": self.chosen, "outputs": self.topics}
         at_once = {"queue": False, **QUIET}
         self.message.stop(self.on_stop, session, [*shown[:4]], cancels=started, **at_once)
         self.chat.undo(self.on_undo, session, [*shown[:4]], cancels=started, **at_once)
         self.chat.clear(self.on_clear, session, [*shown[:4]], cancels=started, **at_once)
-        self.cards.pick(self.on_pick, self.talks, view, cancels=started, **at_once)
+        self.cards.pick(self.on_pick, self.talks, view, cancels=started, **at_once).then(**topics, **at_once)
         self.defaults.click(self.on_defaults, None, knobs[:4], **at_once)
-        page.load(self.on_visit, self.talks, view, **at_once)
+        page.load(self.on_visit, self.talks, view, **at_once).then(**topics, **at_once)
 
     # ---- speaking ----
 
@@ -211,6 +208,13 @@ class ChatTab:
     def on_visit(self, talks: dict, request: gr.Request) -> tuple:
         return self._view(str(request.query_params.get("persona", "")), talks)
 
+    def on_topics(self, chosen: str) -> str:
+        try:
+            persona = self.shelf.persona(chosen)
+        except NotFoundError:
+            return ""
+        return topics_html(self.shelf.topics(persona), title=persona.title, ready=persona.ready)
+
     def on_defaults(self) -> tuple:
         knobs = Knobs()
         return knobs.temperature, knobs.top_k, knobs.top_p, True
@@ -220,7 +224,7 @@ class ChatTab:
         personas = self.shelf.personas()
         persona = next((one for one in personas if one.name == name), personas[0] if personas else None)
         if persona is None:
-            return cards_html((), ""), "", "", "", "", "", [], "", gr.update(interactive=False), talks
+            return cards_html((), ""), "", "", "", "", "", [], "", gr.skip(), talks
         talks = {key: stopped_now(talk) for key, talk in talks.items()}
         return (
             cards_html(personas, persona.name),
@@ -228,7 +232,7 @@ class ChatTab:
             hello_html(persona),
             self._sees(persona),
             chips_html(persona.starters, ready=persona.ready),
-            topics_html(self._topics(persona), title=persona.title, ready=persona.ready),
+            "",  # the topics follow: drawing prompts takes a moment the first time
             gr.update(value=as_messages(talks.get(persona.name, ())), avatar_images=_avatars(persona)),
             "",
             self._box(persona),
@@ -239,12 +243,6 @@ class ChatTab:
         if persona.ready:
             return f"<p>{escape(words.what_it_sees(persona.title, persona.max_turns))}</p>"
         return f"<p>{escape(persona.problem)} <code>{escape(persona.command)}</code></p>"
-
-    def _topics(self, persona: Persona) -> tuple:
-        try:
-            return self.shelf.topics(persona)
-        except GuppyError:  # the card already tells what is wrong with the pack
-            return ()
 
     def _box(self, persona: Persona) -> Any:
         invite = words.invitation(persona.title) if persona.ready else words.not_ready(persona.title)

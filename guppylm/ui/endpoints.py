@@ -1,7 +1,8 @@
 """Turns the shelf into two named endpoints, for programs: /chat and /personas.
 
-    curl -s http://127.0.0.1:7860/gradio_api/call/chat -H 'content-type: application/json' \
-         -d '{"data": ["hi", "NAME", 1, 0.7, 40, 0.95]}'
+    curl -X POST http://127.0.0.1:7860/gradio_api/call/v2/chat -H 'content-type: application/json' \
+         -d '{"message": "hi", "persona": "NAME", "seed": 1}'                  -> {"event_id": "…"}
+    curl http://127.0.0.1:7860/gradio_api/call/v2/chat/EVENT_ID                 -> the reply
 
 Everything else on the page is private. An endpoint keeps no history: one message, one reply.
 """

@@ -121,14 +121,9 @@ class Shelf:
         self._packs: dict[tuple, Any] = {}  # (folder, fingerprint) -> Pack or the error it raised
         self._topics: dict[tuple, tuple[TopicCard, ...]] = {}
 
-    def personas(self, *, open_bundles: bool = True) -> tuple[Persona, ...]:
-        """Return every persona, those that can talk first.
-
-        With `open_bundles=False` a bundle is taken at its word, which needs no torch; otherwise each is
-        opened once to find out whether it holds together.
-        """
-        names = sorted(set(_folders(self.personas_dir, "persona.*")) | set(_folders(self.models_dir, "*")))
-        found = [self._look_at(name, open_bundle=open_bundles) for name in names]
+    def personas(self) -> tuple[Persona, ...]:
+        """Return every persona, those that can talk first. Each bundle is opened once, to see if it holds."""
+        found = [self._look_at(name) for name in self._names()]
         order = ("ready", "untrained", "broken")
         return tuple(
             sorted(found, key=lambda persona: (order.index(persona.state), persona.title.casefold()))
@@ -136,22 +131,21 @@ class Shelf:
 
     def persona(self, name: str) -> Persona:
         """Return one persona. Raises NotFoundError with the nearest name."""
-        known = set(_folders(self.personas_dir, "persona.*")) | set(_folders(self.models_dir, "*"))
-        if name not in known:  # also keeps a name like ../x away from the disk
-            raise NotFoundError(f"There is no persona called {name!r}.", nearest(str(name), known))
-        return self._look_at(name, open_bundle=True)
+        self._check_name(name)
+        return self._look_at(name)
 
     def chat(self, name: str) -> Any:
         """Return the persona's Chat, opening its bundle if need be.
 
-        Raises NotFoundError or what opening raised.
+        Raises:
+            NotFoundError: no such persona, or one without weights.
+            BundleError: its bundle does not hold together.
         """
-        persona = self.persona(name)
-        if not persona.ready:
-            raise NotFoundError(
-                persona.problem, f"To change that: {persona.command}" if persona.command else ""
-            )
-        return self._open(name)
+        self._check_name(name)
+        if (self.models_dir / name).is_dir():
+            return self._open(name)
+        persona = self._look_at(name)
+        raise NotFoundError(persona.problem, f"What to do: {persona.command}")
 
     def topics(self, persona: Persona) -> tuple[TopicCard, ...]:
         """Return the persona's topics, each with a few prompts drawn from its pack."""
@@ -166,13 +160,22 @@ class Shelf:
             return self._topics[key]
 
     def warm_up(self) -> None:
-        """Do ahead what the first visitor would wait for: import torch, open what there is, say one word."""
+        """Do ahead what the first visitor would wait for: import torch, read packs, open bundles."""
         for persona in self.personas()[: self._n_kept]:
             if persona.ready:
-                self.topics(persona)
                 self.chat(persona.name).reply("", seed=0, max_tokens=1)
+            self.topics(persona)
 
-    def _look_at(self, name: str, *, open_bundle: bool) -> Persona:
+    def _names(self) -> list[str]:
+        return sorted({*_folders(self.personas_dir, "persona.*"), *_folders(self.models_dir, "*")})
+
+    def _check_name(self, name: str) -> None:
+        """Raise NotFoundError unless it is one of ours; a name like ../x never reaches the disk."""
+        known = self._names()
+        if name not in known:
+            raise NotFoundError(f"There is no persona called {name!r}.", nearest(str(name), known))
+
+    def _look_at(self, name: str) -> Persona:
         bundle = self.models_dir / name
         trained = bundle.is_dir()
         pack = self._pack(bundle) if trained else None
@@ -180,7 +183,7 @@ class Shelf:
             pack = self._pack(self.personas_dir / name)
         facts = _facts(name, pack)
         if trained:
-            return self._trained(name, facts, open_bundle=open_bundle)
+            return self._trained(name, facts)
         if isinstance(pack, GuppyError):
             return Persona(
                 **facts, state="broken", problem=_sentence(pack), command=self._command("check", name)
@@ -188,9 +191,7 @@ class Shelf:
         problem = f"{facts['title']} has no weights yet."
         return Persona(**facts, state="untrained", problem=problem, command=self._command("train", name))
 
-    def _trained(self, name: str, facts: dict[str, Any], *, open_bundle: bool) -> Persona:
-        if not open_bundle:
-            return Persona(**facts)
+    def _trained(self, name: str, facts: dict[str, Any]) -> Persona:
         try:
             chat = self._open(name)
         except GuppyError as error:

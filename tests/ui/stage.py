@@ -69,10 +69,8 @@ def set_stage(folder: Path) -> Stage:
     del plain["avatar.svg"]
     plain["persona.yaml"] = plain["persona.yaml"].replace("avatar: avatar.svg\n", "")
     _write(stage.personas_dir / "stone", plain)
-    _write(
-        stage.personas_dir / "torn",
-        {**PACK, "topics/light.yaml": "about: x\nask: [a]\nreply:\n  - <gest> came\n"},
-    )
+    mistake = PACK["topics/light.yaml"].replace("the <guest>", "the <gest>")
+    _write(stage.personas_dir / "torn", {**PACK, "topics/light.yaml": mistake})
     _save_bundle(stage)
     (stage.models_dir / "half").mkdir()
     (stage.models_dir / "half" / "config.json").write_text("{}")

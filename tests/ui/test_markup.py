@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html.parser import HTMLParser
 
-from guppylm.ui.browse import TopicCard, chips_html, short_ones_first, topics_html
+from guppylm.ui.browse import TopicCard, chips_html, pick_prompts, topics_html
 from guppylm.ui.cards import cards_html, hello_html
 from guppylm.ui.shelf import Persona
 
@@ -92,9 +92,10 @@ def test_without_weights_topics_are_read_only_and_starters_gone() -> None:
     assert topics_html([], title="Lamp", ready=True) == ""
 
 
-def test_prompts_that_fit_a_chip_come_first() -> None:
-    assert short_ones_first(["x" * 80, "short", " "]) == ("short",)
-    assert short_ones_first(["y" * 90, "x" * 80]) == ("x" * 80, "y" * 90)
+def test_prompts_come_from_every_scene_and_fit_a_chip() -> None:
+    assert pick_prompts([["a1", "x" * 80, "a3"], ["b1", " ", "a3"]]) == ("a1", "b1", "a3")
+    assert pick_prompts([["y" * 90, "x" * 80]]) == ("x" * 80, "y" * 90)
+    assert pick_prompts([]) == ()
 
 
 def test_an_empty_house_says_how_to_begin() -> None:
