@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from xml.etree import ElementTree
 
 from guppylm.errors import Finding, nearest
+from guppylm.packs.document import finding_at
 from guppylm.packs.place import Place
-from guppylm.packs.read import finding_at
 
 MAX_BYTES = 64_000
 

@@ -15,12 +15,12 @@ from typing import cast
 
 from guppylm.errors import Finding
 from guppylm.packs.count import Counter, TooLargeError, refuse_huge
+from guppylm.packs.document import finding_at
 from guppylm.packs.generate import SceneTrees
 from guppylm.packs.grammar import Binder, Line, Problem, Scope
-from guppylm.packs.lang import Sequence
+from guppylm.packs.lang import Choice, Option, Sequence
 from guppylm.packs.pack import Scene, Topic
 from guppylm.packs.place import Place
-from guppylm.packs.read import finding_at
 from guppylm.packs.schema import NAME
 
 _SLOT_NAME = re.compile(rf"<({NAME.pattern})")
@@ -48,8 +48,7 @@ def bind_topic(topic: Topic, *, pack: str, local: Collection[str], counter: Coun
     trees = [SceneTrees(scene, binder) for scene in topic.scenes]
     findings = [finding for problem in binder.problems for finding in _named(problem, topic, pack, local)]
     if not findings:
-        for scene in trees:
-            findings += _too_large(scene, counter)
+        findings += _too_large(trees, counter)
     if not findings and any(
         entry.held_out for words in topic.scope.words.values() for entry in words.entries
     ):
@@ -150,27 +149,42 @@ def _one_a_place(findings: list[Finding]) -> list[Finding]:
     ]
 
 
-def _too_large(scene: SceneTrees, counter: Counter) -> Iterator[Finding]:
-    """Yield a finding for each line beyond bounds, or one for the scene when only all lines together are."""
-    prompts = [tree for tree in (scene.ask, scene.held_out) if tree is not None]
+def _too_large(trees: list[SceneTrees], counter: Counter) -> Iterator[Finding]:
+    """Yield a finding for each line beyond bounds, or for a scene when only its whole is."""
     try:
-        for tree in (*prompts, scene.reply):
-            refuse_huge(tree)
-        for tree in prompts:
-            counter.poly(Sequence((tree, scene.reply)))
-        counter.poly(scene.exchange)
-        return
-    except TooLargeError as error:
-        whole = error
+        # All of a topic at once, since its trees have their phrases in common.
+        refuse_huge(Choice(tuple(Option(1, tree) for scene in trees for tree in _parts(scene))))
+        for scene in trees:
+            _count(scene, counter)
+    except TooLargeError:
+        for scene in trees:
+            yield from _too_large_lines(scene)
+
+
+def _parts(scene: SceneTrees) -> list[Choice]:
+    return [tree for tree in (scene.ask, scene.held_out, scene.reply) if tree is not None]
+
+
+def _count(scene: SceneTrees, counter: Counter) -> None:
+    """Count what the generator will want counted. Raises TooLargeError."""
+    counter.poly(scene.exchange)
+    if scene.held_out is not None:
+        counter.poly(Sequence((scene.held_out, scene.reply)))
+
+
+def _too_large_lines(scene: SceneTrees) -> Iterator[Finding]:
     n_found = 0
-    for option in (option for tree in (*prompts, scene.reply) for option in tree.options):
+    for option in (option for tree in _parts(scene) for option in tree.options):
         try:
             refuse_huge(option.node)
             Counter().poly(option.node)
         except TooLargeError as error:
             n_found += 1
             yield finding_at(cast(Place, option.place), error.code, str(error), _SMALLER)
-    if not n_found and scene.scene.place is not None:
-        yield finding_at(
-            scene.scene.place, whole.code, str(whole), "use fewer lists in one scene, or split the scene"
-        )
+    if n_found:
+        return
+    try:
+        _count(scene, Counter())
+    except TooLargeError as error:
+        help = "use fewer lists in one scene, or split the scene"
+        yield finding_at(cast(Place, scene.scene.place), error.code, str(error), help)

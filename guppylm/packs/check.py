@@ -13,12 +13,13 @@ from pathlib import Path
 
 from guppylm.errors import Finding
 from guppylm.packs.count import Counter
+from guppylm.packs.document import finding_at
 from guppylm.packs.generate import SceneTrees
 from guppylm.packs.load import read_pack, sort_findings
 from guppylm.packs.pack import Pack
 from guppylm.packs.prompts import exam_findings, overlap_findings, starter_findings
-from guppylm.packs.read import finding_at
 from guppylm.packs.tidy import (
+    brace_findings,
     bracket_findings,
     double_findings,
     empty_findings,
@@ -86,6 +87,7 @@ def check_pack(name_or_path: str | Path, *, personas_dir: Path | None = None, n_
         *fallback_findings(pack),
         *unused_findings(pack, reading.used),
         *bracket_findings(pack),
+        *brace_findings(pack),
         *double_findings(pack, trees),
         *empty_findings(trees),
         *_capacity_findings(pack, amounts, n_rows),

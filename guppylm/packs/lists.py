@@ -12,11 +12,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from guppylm.errors import Finding, nearest
+from guppylm.packs.document import Document, Path, finding_at
 from guppylm.packs.grammar import MAX_PHRASE_DEPTH, Entry, Line, Phrase, WordList
 from guppylm.packs.lang import LineError, parse_line
 from guppylm.packs.normalise import squeeze
 from guppylm.packs.place import Place
-from guppylm.packs.read import Document, Path, finding_at
 from guppylm.packs.schema import NAME, WordKeys
 
 MAX_RANGE = 1000
@@ -122,7 +122,7 @@ class _Lists:
         self.done.add(name)
         place = self.document.key_place((*self.path, name))
         self._check_list(name, entries, place)
-        self.above.words[name] = WordList(name=name, entries=tuple(entries.values()), place=place)
+        self.above.words[name] = WordList(name=name, entries=self._usable(entries), place=place)
         return self.above.words[name]
 
     def _entries(self, name: str, text: str, keys: WordKeys, place: Place) -> Iterator[Entry]:
@@ -179,7 +179,9 @@ class _Lists:
 
     def _range(self, low: int, high: int, place: Place) -> Iterator[Entry]:
         if low > high:
-            self.findings.append(finding_at(place, "E134", "an empty range", f"write {high}..{low}"))
+            self.findings.append(
+                finding_at(place, "E134", f"an empty range {low}..{high}", f"write {high}..{low}")
+            )
         elif high - low >= MAX_RANGE:
             message = f"a list of {high - low + 1:,} numbers; {MAX_RANGE:,} is the most"
             self.findings.append(
@@ -197,6 +199,15 @@ class _Lists:
             elif found := _LANGUAGE.search(text):
                 help = "a form is plain text"
                 self.findings.append(finding_at(place, "E136", f"{found[0]} inside the form {form}", help))
+
+    def _usable(self, entries: Mapping[str, Entry]) -> tuple[Entry, ...]:
+        """Return the words; for a list that has none to train on, which was reported, some that stand in.
+
+        Otherwise every line that uses the list would be blamed too.
+        """
+        if all(entry.held_out for entry in entries.values()):
+            return tuple(Entry(word=f"word {number}") for number in range(1, 10))
+        return tuple(entries.values())
 
     def _check_list(self, name: str, entries: Mapping[str, Entry], place: Place) -> None:
         before, self.n_entries = self.n_entries, self.n_entries + len(entries)

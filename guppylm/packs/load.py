@@ -16,14 +16,14 @@ from guppylm.errors import Finding, PackError, nearest
 from guppylm.packs.avatar import read_avatar
 from guppylm.packs.bounds import bind_topic, bind_unused
 from guppylm.packs.count import Counter
+from guppylm.packs.document import Document, finding_at, show_path
+from guppylm.packs.document import Path as TreePath
 from guppylm.packs.files import digest
 from guppylm.packs.generate import SceneTrees
 from guppylm.packs.grammar import Line, Scope
 from guppylm.packs.lists import Names, read_line, texts_at
 from guppylm.packs.pack import Noise, Pack, Scene, Topic, Voice
 from guppylm.packs.place import Place
-from guppylm.packs.read import Document, finding_at, show_path
-from guppylm.packs.read import Path as TreePath
 from guppylm.packs.schema import NoiseKeys, PersonaFile, TopicFile
 from guppylm.packs.shares import share_out
 from guppylm.packs.sources import Source, find_folder, read_sources

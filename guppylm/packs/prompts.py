@@ -11,12 +11,12 @@ from collections.abc import Iterator, Mapping
 from itertools import combinations
 
 from guppylm.errors import Finding
+from guppylm.packs.document import finding_at
 from guppylm.packs.generate import SceneTrees
 from guppylm.packs.lang import Option
 from guppylm.packs.overlap import TooManyPromptsError, shared_texts
 from guppylm.packs.pack import Pack
 from guppylm.packs.place import Place
-from guppylm.packs.read import finding_at
 from guppylm.packs.recognise import Recogniser, TooManyStatesError
 
 MAX_OVERLAPS = 200

@@ -12,102 +12,31 @@ What is deliberately not done here: nothing knows which keys exist. That is the 
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 
 import yaml
 
-from guppylm.errors import Finding
+from guppylm.packs.document import (
+    MAX_DEPTH,
+    MAX_FINDINGS,
+    MAX_LIST,
+    MAX_NODES,
+    Document,
+    Mark,
+    Path,
+    RefusedError,
+    Tree,
+    show_path,
+)
 from guppylm.packs.hidden import find_hidden
 from guppylm.packs.place import Place
+from guppylm.packs.read_json import read_json
 from guppylm.packs.remedies import explain_syntax
 
 MAX_FILE_BYTES = 1_000_000
-MAX_NODES = 100_000
-MAX_LIST = 20_000
-MAX_DEPTH = 8
-MAX_FINDINGS = 50  # of one kind in one file; a file in another encoding should not fill the screen
-
-Tree = dict[str, "Tree"] | list["Tree"] | str
-Path = tuple[str | int, ...]
-Mark = tuple[
-    int, int, bool
-]  # 1-based line and column of the text itself, and whether offsets in it are columns
 
 _LOADER = getattr(yaml, "CLoader", yaml.Loader)
-
-
-@dataclass(kw_only=True)
-class Document:
-    """One file, read.
-
-    Attributes:
-        file: its name, relative to the folder that holds the packs. tree: mappings, lists and text; None
-        when the file could not be read. values, keys: where each value and each key stands, by path; None
-        stands for a place that JSON has not. flow: the paths of the lists and mappings written inside `[ ]`
-        and `{ }`. blank: the paths of values left out, as `show_path` writes them. n_nodes: keys, values,
-        lists and mappings together. findings: what was wrong.
-    """
-
-    file: str
-    tree: Tree | None = None
-    values: dict[Path, Mark | None] = field(default_factory=dict)
-    keys: dict[Path, Mark] = field(default_factory=dict)
-    flow: set[Path] = field(default_factory=set)
-    blank: set[str] = field(default_factory=set)
-    n_nodes: int = 0
-    findings: list[Finding] = field(default_factory=list)
-
-    @property
-    def paths(self) -> Mapping[Path, object]:
-        """The paths of all values of the tree."""
-        return self.values
-
-    def place(self, path: Path) -> Place:
-        """Return where the value at `path` stands, or the nearest thing around it that has a place."""
-        return self._place(path, self.values)
-
-    def key_place(self, path: Path) -> Place:
-        """Return where the key that ends `path` stands."""
-        return self._place(path, self.keys if path in self.keys else self.values)
-
-    def _place(self, path: Path, marks: Mapping[Path, Mark | None]) -> Place:
-        around = path
-        while around and around not in marks:
-            around = around[:-1]
-        mark = marks.get(around)
-        if mark is None:
-            return Place(file=self.file, path=show_path(path), exact=False)
-        line, column, exact = mark
-        return Place(
-            file=self.file, line=line, column=column, path=show_path(path), exact=exact and around == path
-        )
-
-    def add(self, code: str, message: str, help: str = "", *, place: Place | None = None) -> None:
-        """Add a finding at a place, or about the whole file."""
-        place = place or Place(file=self.file)
-        self.findings.append(finding_at(place, code, message, help))
-
-
-def finding_at(place: Place, code: str, message: str, help: str = "") -> Finding:
-    """Return the finding that says this about that place."""
-    return Finding(
-        code=code,
-        message=message,
-        help=help,
-        file=place.file,
-        line=place.line,
-        column=place.column,
-        path=place.path,
-    )
-
-
-def show_path(path: Path) -> str:
-    """Return a path as people write it: `scenes[0].reply[3]`."""
-    shown = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
-    return shown.removeprefix(".")
 
 
 def read_document(data: bytes, file: str) -> Document:
@@ -124,10 +53,10 @@ def read_document(data: bytes, file: str) -> Document:
         return document
     try:
         if file.lower().endswith(".json"):
-            _read_json(text, document)
+            read_json(text, document)
         else:
             _Builder(document, text).build()
-    except _Refused:
+    except RefusedError:
         document.tree = None
     if any(finding.code.startswith("E") for finding in document.findings):
         document.tree = None
@@ -157,10 +86,6 @@ def _line_and_column(text: str, at: int) -> tuple[int, int]:
     return before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
 
 
-class _Refused(Exception):
-    """Reading this file stops here; the finding is already in its document."""
-
-
 class _Builder:
     """Builds the tree of one YAML document from its events."""
 
@@ -170,6 +95,7 @@ class _Builder:
         self.lines = text.split("\n")
         self.may_hold_comments = " #" in text
         self.events: Iterator[yaml.Event] = iter(())
+        self.anchor: yaml.NodeEvent | None = None
 
     def build(self) -> None:
         try:
@@ -189,19 +115,21 @@ class _Builder:
             event = next(self.events)
         if self.document.tree in (None, ""):
             self._refuse("E108", "the file is empty", "fill it, or delete it")
+        if self.anchor is not None:
+            message = f"&{self.anchor.anchor} is an anchor"
+            self._refuse("E104", message, "put the whole line in quotes", self._at(self.anchor))
         if not isinstance(event, yaml.StreamEndEvent):
             self._refuse("E111", "a second document starts here", "take out the line ---", self._at(event))
 
     def _node(self, event: yaml.Event, path: Path, depth: int) -> Tree:
         self._count(event)
         if isinstance(event, yaml.AliasEvent):
-            self._refuse("E104", f"*{event.anchor} is an alias", "write the text out again", self._at(event))
-        if event.anchor is not None:
-            self._refuse(
-                "E104", f"&{event.anchor} is an anchor", "packs repeat by a phrase: <name>", self._at(event)
-            )
+            help = "write the text out again, or make it a phrase"
+            self._refuse("E104", f"*{event.anchor} is an alias", help, self._at(event))
+        self._note_anchor(event)
         if event.tag is not None:
-            self._refuse("E105", f"{event.tag} is a tag", "put the text in quotes", self._at(event))
+            tag = event.tag.replace("tag:yaml.org,2002:", "!!")
+            self._refuse("E105", f"{tag} is a tag", "put the whole line in quotes", self._at(event))
         if isinstance(event, yaml.ScalarEvent):
             self.document.values[path] = self._mark(event)
             if not event.value and not event.style:
@@ -216,6 +144,11 @@ class _Builder:
         if isinstance(event, yaml.SequenceStartEvent):
             return self._list(path, depth)
         return self._mapping(path, depth)
+
+    def _note_anchor(self, event: yaml.NodeEvent) -> None:
+        """Remember the first anchor. Mostly it comes with an alias, which is what gets reported."""
+        if event.anchor is not None and self.anchor is None:
+            self.anchor = event
 
     def _count(self, event: yaml.Event) -> None:
         self.document.n_nodes += 1
@@ -246,8 +179,9 @@ class _Builder:
 
     def _key(self, event: yaml.Event) -> str:
         self._count(event)
-        if isinstance(event, yaml.AliasEvent) or event.anchor is not None or event.tag is not None:
+        if isinstance(event, yaml.AliasEvent) or event.tag is not None:
             self._node(event, (), 1)  # which refuses it
+        self._note_anchor(event)
         if not isinstance(event, yaml.ScalarEvent):
             help = "put the whole line in quotes"
             self._refuse("E100", "a key must be plain text", help, self._at(event))
@@ -299,66 +233,8 @@ class _Builder:
 
     def _refuse(self, code: str, message: str, help: str = "", place: Place | None = None) -> None:
         self.document.add(code, message, help, place=place)
-        raise _Refused
+        raise RefusedError
 
 
 def _short(text: str, most: int = 40) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
-
-
-class _Pairs(list):
-    """A JSON object as its keys and values, doubles and all."""
-
-
-def _read_json(text: str, document: Document) -> None:
-    """Fill the tree from JSON; numbers, true, false and null stay the text they were written as."""
-    if not text.strip():
-        document.add("E108", "the file is empty", "fill it, or delete it")
-        raise _Refused
-    try:
-        raw = json.loads(text, object_pairs_hook=_Pairs, parse_int=str, parse_float=str, parse_constant=str)
-    except RecursionError:
-        document.add("E107", f"more than {MAX_DEPTH} levels of lists and keys")
-        raise _Refused from None
-    except json.JSONDecodeError as error:
-        place = Place(file=document.file, line=error.lineno, column=error.colno)
-        document.add(
-            "E100", f"this is not JSON: {error.msg}", "look at the comma or quote before it", place=place
-        )
-        raise _Refused from None
-    document.tree = _json_node(raw, (), 1, document)
-    if document.tree == "":
-        document.add("E108", "the file is empty", "fill it, or delete it")
-
-
-def _json_node(raw: object, path: Path, depth: int, document: Document) -> Tree:
-    place = Place(file=document.file, path=show_path(path), exact=False)
-    document.values[path] = None
-    document.n_nodes += 1
-    if document.n_nodes > MAX_NODES:
-        document.add("E106", f"the file has more than {MAX_NODES:,} entries", place=place)
-        raise _Refused
-    if isinstance(raw, str):
-        for _, name in find_hidden(raw)[:1]:
-            document.add("E103", f"a hidden character: {name}", "delete it", place=place)
-        return raw
-    if not isinstance(raw, list):
-        return {True: "true", False: "false", None: ""}[raw]  # type: ignore[index]
-    if depth > MAX_DEPTH:
-        document.add("E107", f"more than {MAX_DEPTH} levels of lists and keys", place=place)
-        raise _Refused
-    if not isinstance(raw, _Pairs):
-        if len(raw) > MAX_LIST:
-            document.add("E106", f"a list of more than {MAX_LIST:,} entries", place=place)
-            raise _Refused
-        return [_json_node(item, (*path, index), depth + 1, document) for index, item in enumerate(raw)]
-    mapping: dict[str, Tree] = {}
-    for key, value in raw:
-        document.n_nodes += 1
-        for _, name in find_hidden(key)[:1]:
-            document.add("E103", f"a hidden character: {name}", "delete it", place=place)
-        if key in mapping:
-            twice = Place(file=document.file, path=show_path((*path, key)))
-            document.add("E110", f"the key {key} a second time", "put both under one key", place=twice)
-        mapping.setdefault(key, _json_node(value, (*path, key), depth + 1, document))
-    return mapping

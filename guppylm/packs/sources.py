@@ -15,9 +15,10 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from guppylm.errors import Finding, NotFoundError, nearest
+from guppylm.packs.document import MAX_NODES, Document, finding_at
 from guppylm.packs.files import read_files
 from guppylm.packs.place import Place
-from guppylm.packs.read import MAX_NODES, Document, finding_at, read_document
+from guppylm.packs.read import read_document
 from guppylm.packs.validate import validate
 
 PERSONAS_DIR = Path(__file__).resolve().parents[2] / "personas"
@@ -69,7 +70,8 @@ def find_folder(name_or_path: str | Path, personas_dir: Path | None = None) -> P
         folder = _inside_bundle(folder.resolve())
     if folder.name.startswith("_"):
         raise NotFoundError(f"{folder.name} is only for others to extend", "name a persona that extends it")
-    if _is_reserved(folder.name) or not any((folder / f"persona{suffix}").is_file() for suffix in _SUFFIXES):
+    has_persona = any((folder / f"persona{suffix}").is_file() for suffix in _SUFFIXES)
+    if _is_reserved(folder.name) or not has_persona:
         if folder.is_dir():
             raise NotFoundError(
                 f"{folder} is not a persona: it has no persona.yaml", "see personas/README.md"
@@ -95,7 +97,7 @@ def list_personas(personas_dir: Path | None = None) -> list[str]:
 
 
 def _is_reserved(name: str) -> bool:
-    """Say whether a folder beside the personas is something else: a shared pack, or the schema of the format."""
+    """Say whether a folder beside the personas is a shared pack or the schema."""
     return name.startswith(("_", ".")) or name == "schema"
 
 
@@ -162,7 +164,7 @@ def _read_source(folder: Path, findings: list[Finding]) -> Source:
         if kind is None:
             continue
         if name in source.contents or name in source.broken:
-            message = f"{inside.with_suffix('').name} is there a second time"
+            message = f"{name} a second time, with another ending"
             findings.append(
                 Finding(code="E110", message=message, help="keep one of the two files", file=file)
             )

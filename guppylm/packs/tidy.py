@@ -11,17 +11,19 @@ from collections.abc import Collection, Iterator, Mapping
 from guppylm.errors import Finding
 from guppylm.packs import lang
 from guppylm.packs.count import Counter
+from guppylm.packs.document import finding_at
 from guppylm.packs.generate import SceneTrees
 from guppylm.packs.grammar import Line, Phrase, Scope, WordList
 from guppylm.packs.normalise import squeeze
 from guppylm.packs.pack import Pack, Topic
 from guppylm.packs.place import Place
-from guppylm.packs.read import finding_at
 from guppylm.packs.recognise import Recogniser, TooManyStatesError
+from guppylm.packs.schema import NAME
 from guppylm.packs.unrank import every_text
 
-MAX_COMPARED = 3_000  # prompts of one topic whose texts are compared; beyond, only lines are
+MAX_COMPARED = 1_000  # prompts of one topic whose texts are compared; beyond, only lines are
 
+_BRACES = re.compile(rf"\{{+({NAME.pattern})\}}+")
 _OPEN = re.compile(r"(?<![:;=8])(?<![:;=8][-'])\((?!.*\))")
 
 
@@ -120,17 +122,27 @@ def _all_lines(pack: Pack) -> Iterator[Line]:
 
 def bracket_findings(pack: Pack) -> Iterator[Finding]:
     """Yield a warning for every bracket that is opened and never closed."""
-    seen: set[tuple] = set()
+    seen: set[Place] = set()
     for line in _all_lines(pack):
         found = _OPEN.search(line.text)
-        key = (line.place.file, line.place.line, line.place.path)
-        if found and key not in seen and line.place.file.startswith(f"{pack.name}/"):
-            seen.add(key)
+        if found and line.place not in seen and line.place.file.startswith(f"{pack.name}/"):
+            seen.add(line.place)
             help = r"close it, or write \( to say that it is meant"
             if not line.text[: found.start()].endswith("\\"):
                 yield finding_at(
                     line.place.at(found.start()), "W204", "a bracket is opened and not closed", help
                 )
+
+
+def brace_findings(pack: Pack) -> Iterator[Finding]:
+    """Yield a warning for every name in braces that would be a slot in another tool's templates."""
+    seen: set[Place] = set()
+    for line in _all_lines(pack):
+        found = _BRACES.search(line.text)
+        if found and line.place not in seen and line.place.file.startswith(f"{pack.name}/"):
+            seen.add(line.place)
+            message = f"{found[0]} comes out as it stands"
+            yield finding_at(line.place.at(found.start()), "W205", message, f"a slot is written <{found[1]}>")
 
 
 def double_findings(pack: Pack, trees: Mapping[str, list[SceneTrees]]) -> Iterator[Finding]:
@@ -171,6 +183,8 @@ def _same_texts(topic: Topic, scenes: list[SceneTrees]) -> Iterator[Finding]:
                 other = owner.setdefault(text, number)
                 if other != number and (other, number) not in told:
                     told.add((other, number))
+                    if squeeze(scene.scene.ask[other].text) == squeeze(scene.scene.ask[number].text):
+                        continue  # which is reported as the same line
                     place, where = option.place, scene.ask.options[other].place
                     if (
                         isinstance(place, Place)

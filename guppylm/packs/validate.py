@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ValidationError
 
 from guppylm.errors import Finding, nearest
+from guppylm.packs.document import MAX_FINDINGS, Document, Path, Tree, finding_at
 from guppylm.packs.publish import published_schema
-from guppylm.packs.read import MAX_FINDINGS, Document, Path, finding_at
 from guppylm.packs.schema import LINE_KEYS, MAX_LINE, MODELS
 
 if TYPE_CHECKING:
@@ -183,7 +183,8 @@ def _refuse_lines_in_brackets(document: Document, kind: str) -> None:
         names = [step for step in path if isinstance(step, str)]
         is_line = kind in ("topic", "thread") and names and (names[-1] in LINE_KEYS and "words" not in names)
         is_phrase = (kind == "phrases" and len(path) == 1) or (len(path) == 2 and path[0] == "phrases")
-        if (is_line or is_phrase) and not isinstance(path[-1], int):
+        is_empty = _at(document, path) in ([], {})  # which is a finding of its own
+        if (is_line or is_phrase) and not isinstance(path[-1], int) and not is_empty:
             place = document.place(path)
             document.add(
                 "E114",
@@ -191,6 +192,14 @@ def _refuse_lines_in_brackets(document: Document, kind: str) -> None:
                 "a line each, after '- '",
                 place=place,
             )
+
+
+def _at(document: Document, path: Path) -> Tree | None:
+    """Return the part of the tree at `path`."""
+    tree = document.tree
+    for step in path:
+        tree = tree[step]  # type: ignore[index,call-overload]
+    return tree
 
 
 def _last_key(path: Path) -> str:

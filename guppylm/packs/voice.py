@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from guppylm.errors import Finding
+from guppylm.packs.document import finding_at
 from guppylm.packs.grammar import Bound
 from guppylm.packs.lang import Choice, Option, Sequence
 from guppylm.packs.pack import Voice
 from guppylm.packs.place import Place
-from guppylm.packs.read import finding_at
-from guppylm.packs.recognise import Recogniser, TooManyStatesError
+from guppylm.packs.real import really, really_longest
 from guppylm.packs.sift import Sieve
 from guppylm.packs.style import find_capital, find_characters, find_phrase, longest
 
@@ -43,10 +43,9 @@ class VoiceRules:
                 help = "the voice is case: lower"
                 yield finding_at(place, "E151", f"a capital letter: {_short(witness)}", help)
         for phrase in sorted(self._forbidden.find(replies)):
-            for place, witness in _culprits(replies, partial(find_phrase, phrase=phrase)):
-                if _can_be_said(replies, witness, place):
-                    message = f"a reply with {phrase}, which the voice forbids"
-                    yield finding_at(place, "E151", message, f"as in: {_short(witness)}")
+            for place, witness in _culprits(replies, really(partial(find_phrase, phrase=phrase))):
+                message = f"a reply with {phrase}, which the voice forbids"
+                yield finding_at(place, "E151", message, f"as in: {_short(witness)}")
         yield from _too_long(replies, self.voice)
 
     def loose_marks_in(self, tree: Choice) -> Iterator[Finding]:
@@ -70,7 +69,7 @@ def _too_long(replies: Choice, voice: Voice) -> Iterator[Finding]:
         if most is None or longest(replies, unit=unit)[0] <= most:
             continue
         for option in replies.options:
-            size, witness = longest(option.node, unit=unit)
+            size, witness = really_longest(option.node, unit)
             if size > most and isinstance(option.place, Place):
                 message = f"a reply of {size} {unit}; the voice allows {most}"
                 yield finding_at(option.place, "E152", message, f"as in: {_short(witness, 160)}")
@@ -107,20 +106,6 @@ def _lines_below(node: Bound) -> Iterator[Option]:
     elif isinstance(node, Sequence):
         for part in node.parts:
             yield from _lines_below(part)
-
-
-def _can_be_said(tree: Choice, text: str, place: Place) -> bool:
-    """Say whether a witness is a text that really occurs, with every word the same throughout.
-
-    A witness of an inner line stands for itself, and is looked for in the whole only when it is a whole
-    reply.
-    """
-    if all(option.place != place for option in tree.options):
-        return True
-    try:
-        return Recogniser(text, exact=True).fits(tree)
-    except TooManyStatesError:
-        return True
 
 
 def _short(text: str, most: int = 80) -> str:
