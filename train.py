@@ -21,7 +21,7 @@ import signal
 import sys
 import time
 from contextlib import closing
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn, TextIO
@@ -106,6 +106,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _train(args: argparse.Namespace, *, command: str) -> int:
     from guppylm.packs.load import load_pack
+    from guppylm.training.checkpoint import unfinished_settings
     from guppylm.training.loop import train
     from guppylm.training.settings import TrainSettings
 
@@ -117,8 +118,8 @@ def _train(args: argparse.Namespace, *, command: str) -> int:
     if "n_steps" in asked and "minutes" in asked:
         raise TrainingError("--steps and --minutes are two ways to say when to stop.", "Give one of them.")
     pack = load_pack(args.persona)
-    settings = TrainSettings.of(**asked)
     out = args.out or Path("models") / pack.name
+    settings = replace(unfinished_settings(out), **asked) if args.resume else TrainSettings.of(**asked)
     show = _JsonLines(sys.stderr) if args.json else _Screen(sys.stderr if args.json else sys.stdout)
     stop = _StopSign()
     last = None
@@ -260,8 +261,8 @@ def _summary(last: Progress, out: Path) -> None:
     )
     if loss["held_out"] is not None:
         print(
-            f"Held-out loss {loss['held_out']:.3f}: at each token of a reply to a phrasing it never saw, it hesitates\n"
-            f"between about {loss['held_out_perplexity']:.1f} of {model['vocab_size']:,} tokens. "
+            f"Held-out loss {loss['held_out']:.3f}: at each token of a reply to a phrasing it never saw, it\n"
+            f"hesitates between about {loss['held_out_perplexity']:.1f} of {model['vocab_size']:,} tokens. "
             f"Knowing nothing would be ln({model['vocab_size']:,}) = {loss['knows_nothing']:.2f}."
         )
     print()

@@ -10,9 +10,6 @@ been learned so far becomes a bundle like any other, and a checkpoint beside it 
 
 The loss is the mean surprise, in nats, at each token of the replies. The messages carry none: the persona
 has to learn to answer people and not to imitate them.
-
-Deliberately not: dropout. Every row of the data is different and is seen a handful of times, so there is
-little to memorise; it cost a third of the time and gave nothing (benchmarks/train.py).
 """
 
 from __future__ import annotations
@@ -21,12 +18,12 @@ import dataclasses
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 
 from guppylm.errors import TrainingError
@@ -36,12 +33,13 @@ from guppylm.model.tokenizer import Tokenizer
 from guppylm.model.transformer import ModelConfig, Transformer
 from guppylm.packs.generate import SETS, Dataset, generate
 from guppylm.packs.pack import Pack
-from guppylm.training import metrics
-from guppylm.training.batches import Batch, Batches, encode
-from guppylm.training.checkpoint import Checkpoint, checkpoint_path, pack_optimizers, unpack_optimizers
+from guppylm.training import checkpoint
+from guppylm.training.batches import IGNORE, Batch, Batches, HasTurns, encode
 from guppylm.training.curve import loss_png
 from guppylm.training.device import Device, pick
+from guppylm.training.metrics import describe, mean
 from guppylm.training.optimizer import build, learning_rate_at, set_learning_rate
+from guppylm.training.progress import Progress, Stage
 from guppylm.training.replies import Said, replies
 from guppylm.training.settings import TrainSettings
 
@@ -49,40 +47,6 @@ N_CURVE_POINTS = 200  # of the loss curve over a whole run
 N_EXAMS = 20  # how often a whole run stops to measure the held-out loss
 N_STARTERS = 8  # messages to try it on now and then
 CHECKPOINT_SECONDS = 60.0  # what a power cut may cost
-
-Stage = Literal["preparing", "learning", "saving", "done"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Progress:
-    """Where a run stands.
-
-    Attributes:
-        note: what is going on, in a few words; empty while learning.
-        step, n_steps: batches learned from, and how many there will be; None where the clock decides.
-        fraction: how much of the learning is done, 0 to 1.
-        n_tokens: tokens read so far, messages included, padding not.
-        loss: of the last batch, in nats a reply token.
-        held_out_loss: the latest on phrasings that are never trained.
-        tokens_per_second: over the last steps.
-        seconds_left: what is still to learn, at that speed.
-        replies: what it says now, at the few steps where it is asked.
-        metrics: at the end, what metrics.json holds.
-    """
-
-    stage: Stage
-    note: str = ""
-    step: int = 0
-    n_steps: int | None = None
-    fraction: float = 0.0
-    n_tokens: int = 0
-    loss: float | None = None
-    held_out_loss: float | None = None
-    tokens_per_second: float = 0.0
-    elapsed_seconds: float = 0.0
-    seconds_left: float | None = None
-    replies: tuple[Said, ...] = ()
-    metrics: Mapping[str, Any] | None = field(default=None, repr=False)
 
 
 def train(
@@ -99,7 +63,7 @@ def train(
     Seeds torch's own dice. The same pack and settings give the same weights on the same CPU.
 
     Args:
-        resume: go on with the run that was stopped on its way to `out`, with its own settings.
+        resume: go on with the run that was stopped on its way to `out`; `settings` must be its settings.
         command: what somebody typed to get here, for metrics.json.
         clock: seconds, from any start.
 
@@ -109,9 +73,7 @@ def train(
     """
     out = Path(out)
     check_place(out)
-    checkpoint = Checkpoint.load(checkpoint_path(out)) if resume else None
-    if checkpoint:
-        settings = _settings_to_resume(checkpoint, pack, settings)
+    unfinished = checkpoint.read(out, pack, settings) if resume else None
     device = pick(settings.device, precision=settings.precision)
 
     yield Progress(stage="preparing", note=f"making {settings.n_rows:,} conversations")
@@ -121,8 +83,8 @@ def train(
     tokenizer = Tokenizer.train(texts, vocab_size=settings.vocab_size)
     yield Progress(stage="preparing", note=f"turning them into numbers with {tokenizer.vocab_size:,} tokens")
     run = Run(pack, settings, device, dataset, tokenizer, out=out, command=command, clock=clock)
-    if checkpoint:
-        run.restore(checkpoint)
+    if unfinished:
+        checkpoint.put_back(unfinished, run)
 
     try:
         yield from run.learn()
@@ -131,12 +93,12 @@ def train(
         raise
     except GeneratorExit:  # between two steps
         run.save(finished=False)
-        run.write_checkpoint()
+        checkpoint.write(run)
         raise
     yield run.progress(stage="saving", note=f"writing {out}")
-    found = run.save(finished=True)
-    checkpoint_path(out).unlink(missing_ok=True)
-    yield run.progress(stage="done", note=f"wrote {out}", metrics=found)
+    metrics = run.save(finished=True)
+    checkpoint.path_for(out).unlink(missing_ok=True)
+    yield run.progress(stage="done", note=f"wrote {out}", said=run.last_said, metrics=metrics)
 
 
 class Run:
@@ -151,16 +113,11 @@ class Run:
         tokenizer: Tokenizer,
         *,
         out: Path,
-        command: str,
-        clock: Callable[[], float],
+        command: str = "",
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.pack, self.settings, self.device, self.dataset, self.tokenizer = (
-            pack,
-            settings,
-            device,
-            dataset,
-            tokenizer,
-        )
+        self.pack, self.settings, self.device = pack, settings, device
+        self.dataset, self.tokenizer = dataset, tokenizer
         self.out, self.command, self.clock = out, command, clock
 
         config = ModelConfig.preset(settings.preset, vocab_size=tokenizer.vocab_size)
@@ -181,8 +138,9 @@ class Run:
         self.curve: list[dict[str, Any]] = []
         self.replay: list[dict[str, Any]] = []
         self.speed: deque[tuple[int, float]] = deque(maxlen=20)  # tokens and seconds of the last steps
+        self.last_said: tuple[Said, ...] = ()
 
-    def _batches(self, rows: Sequence[Any]) -> Batches:
+    def _batches(self, rows: Sequence[HasTurns]) -> Batches:
         encoded = encode(rows, self.tokenizer, context=self.config.context)
         return Batches(encoded, batch_tokens=self.settings.batch_tokens, seed=self.settings.seed)
 
@@ -197,55 +155,50 @@ class Run:
 
     def learn(self) -> Iterator[Progress]:
         """Step until the run is done, looking up now and then to see how it goes."""
-        resumed_at = self.clock() - self.elapsed_seconds
+        began = self.clock() - self.elapsed_seconds
         saved_at = self.clock()
         if self.step == 0:
             self.mark_curve(with_exam=True)
-            yield self.progress(replies=self.speak())
+            yield self.progress(said=self.speak())
         while self.fraction < 1:
             before = self.fraction
-            started = self.clock()
-            batch = self.batches[self.step].to(self.device.torch_device)
-            loss = self.learn_from(batch)
-            self.speed.append((batch.n_tokens, self.clock() - started))
-            self.step += 1
-            self.n_tokens += batch.n_tokens
-            self.losses.append(loss)
-            self.elapsed_seconds = self.clock() - resumed_at
+            self.learn_from(self.batches[self.step])
+            self.elapsed_seconds = self.clock() - began
 
-            is_last = self.fraction >= 1
             if _passed(before, self.fraction, N_CURVE_POINTS):
                 self.mark_curve(with_exam=_passed(before, self.fraction, N_EXAMS))
-            said = self.speak() if is_last or _is_one_or_three(self.step) else ()
-            if self.clock() - saved_at > CHECKPOINT_SECONDS and not is_last:
-                self.write_checkpoint()
+            is_time_to_speak = self.fraction >= 1 or _is_one_or_three(self.step)
+            said = self.speak() if is_time_to_speak else ()
+            if self.clock() - saved_at > CHECKPOINT_SECONDS:
+                checkpoint.write(self)
                 saved_at = self.clock()
-            yield self.progress(replies=said)
+            yield self.progress(said=said)
 
-    def learn_from(self, batch: Batch) -> float:
-        """Take one step and return the loss before it: predict, measure, find the gradient, move."""
+    def learn_from(self, batch: Batch) -> None:
+        """Take one step: predict, measure, find the gradient, move; and note what was learned from what."""
+        started = self.clock()
         self.model.train()
         share = learning_rate_at(self.fraction, warm_up=self.settings.optimizer.warm_up)
         set_learning_rate(self.optimizers, share)
+
         loss = self.loss_of(batch)
         self.scaler.scale(loss).backward()
         for optimizer in self.optimizers:
             self.scaler.step(optimizer)
             optimizer.zero_grad()
         self.scaler.update()
-        found = loss.item()
-        if not found < float("inf"):  # also what is no number
-            raise TrainingError(
-                f"The loss is {found} at step {self.step}: the model has come apart.",
-                "Train with --precision fp32, or lower learning rates.",
-            )
-        return found
 
-    def loss_of(self, batch: Batch) -> torch.Tensor:
-        """Return the mean surprise at the tokens of a batch that the model has to learn."""
+        self.step += 1
+        self.n_tokens += batch.n_tokens
+        self.losses.append(_finite(loss.item(), self.step))
+        self.speed.append((batch.n_tokens, self.clock() - started))
+
+    def loss_of(self, batch: Batch) -> Tensor:
+        """Return the mean surprise at those tokens of a batch that the model has to learn."""
+        batch = batch.to(self.device.torch_device)
         with self.device.autocast():
-            logits = self.model(batch.ids, keep=batch.learned)  # (N, V)
-        return F.cross_entropy(logits.float(), batch.targets[batch.learned])
+            logits = self.model(batch.ids, keep=batch.keep)  # (N, V)
+        return F.cross_entropy(logits.float(), batch.targets[batch.keep], ignore_index=IGNORE)
 
     # ---- looking up ------------------------------------------------------------------------------------
 
@@ -255,174 +208,93 @@ class Run:
         if name not in self.exams:
             return None
         self.model.eval()
-        total, n_learned = 0.0, 0
-        for batch in self.exams[name].epoch():
-            batch = batch.to(self.device.torch_device)
-            n = int(batch.learned.sum())
-            total += self.loss_of(batch).item() * n
-            n_learned += n
-        return total / n_learned
+        batches = list(self.exams[name].epoch())
+        total = sum(self.loss_of(batch).item() * batch.n_learned for batch in batches)
+        return total / sum(batch.n_learned for batch in batches)
 
     def mark_curve(self, *, with_exam: bool) -> None:
         """Add a point to the loss curve."""
-        self.curve.append(
-            {
-                "step": self.step,
-                "n_tokens": self.n_tokens,
-                "loss": metrics.mean(self.losses),
-                "held_out_loss": self.exam_loss("held_out") if with_exam else None,
-            }
-        )
+        held_out = self.exam_loss("held_out") if with_exam else None
+        point = {"step": self.step, "n_tokens": self.n_tokens, "loss": mean(self.losses)}
+        self.curve.append({**point, "held_out_loss": held_out})
         self.losses = []
 
     def speak(self) -> tuple[Said, ...]:
         """Try it on the pack's starters, and keep what it says."""
-        said = replies(self.model, self.tokenizer, self.pack.starters[:N_STARTERS], seed=self.settings.seed)
-        self.replay.append(
-            {
-                "step": self.step,
-                "n_tokens": self.n_tokens,
-                "held_out_loss": self.held_out_loss,
-                "replies": [dataclasses.asdict(one) for one in said],
-            }
-        )
-        return said
+        starters = self.pack.starters[:N_STARTERS]
+        self.last_said = replies(self.model, self.tokenizer, starters, seed=self.settings.seed)
+        said = [dataclasses.asdict(one) for one in self.last_said]
+        self.replay.append({"step": self.step, "n_tokens": self.n_tokens, "loss": self.loss, "replies": said})
+        return self.last_said
+
+    @property
+    def loss(self) -> float | None:
+        """Of the last batch; None before there was one."""
+        return self.losses[-1] if self.losses else self._last_in_curve("loss")
 
     @property
     def held_out_loss(self) -> float | None:
         """The latest there is."""
-        measured = (point["held_out_loss"] for point in reversed(self.curve))
-        return next((loss for loss in measured if loss is not None), None)
+        return self._last_in_curve("held_out_loss")
+
+    def _last_in_curve(self, name: str) -> float | None:
+        return next((point[name] for point in reversed(self.curve) if point[name] is not None), None)
 
     def progress(
         self,
         *,
         stage: Stage = "learning",
         note: str = "",
-        replies: tuple[Said, ...] = (),
+        said: tuple[Said, ...] = (),
         metrics: Mapping[str, Any] | None = None,
     ) -> Progress:
         """Return where the run stands."""
-        by_clock = self.settings.minutes is not None
-        fraction = self.fraction
-        seconds_left = self.elapsed_seconds / fraction * (1 - fraction) if fraction else None
-        last = self.losses[-1] if self.losses else self.curve[-1]["loss"] if self.curve else None
+        fraction, seconds = self.fraction, sum(took for _, took in self.speed)
         return Progress(
             stage=stage,
             note=note,
             step=self.step,
-            n_steps=None if by_clock else self.settings.n_steps,
+            n_steps=self.settings.n_steps if self.settings.minutes is None else None,
             fraction=fraction,
             n_tokens=self.n_tokens,
-            loss=last,
+            loss=self.loss,
             held_out_loss=self.held_out_loss,
-            tokens_per_second=self.tokens_per_second,
+            tokens_per_second=sum(n for n, _ in self.speed) / seconds if seconds else 0.0,
             elapsed_seconds=self.elapsed_seconds,
-            seconds_left=seconds_left,
-            replies=replies,
+            seconds_left=self.elapsed_seconds / fraction * (1 - fraction) if fraction else None,
+            replies=said,
             metrics=metrics,
         )
-
-    @property
-    def tokens_per_second(self) -> float:
-        seconds = sum(took for _, took in self.speed)
-        return sum(n for n, _ in self.speed) / seconds if seconds else 0.0
 
     # ---- leaving ---------------------------------------------------------------------------------------
 
     def save(self, *, finished: bool) -> dict[str, Any]:
         """Write the bundle and return its metrics."""
-        found = self.describe(finished=finished)
-        title = (
-            f"{self.pack.title}: {found['model']['n_parameters'] / 1e6:.1f}M parameters, {self.step:,} steps"
-        )
-        picture = loss_png(self.curve, vocab_size=self.config.vocab_size, title=title)
+        # Who stops a run is waiting: then there is no time for every examination.
+        exams = {name: self.exam_loss(name) for name in SETS[1:]} if finished else {}
+        metrics = describe(self, finished=finished, exams={"held_out": self.held_out_loss, **exams})
         bundle = Bundle(
             config=self.config,
             model=self.model,
             tokenizer=self.tokenizer,
             pack_files=self.pack.files,
-            metrics=found,
+            metrics=metrics,
             replay=self.replay,
         )
+        title = f"{self.pack.title}, {self.model.n_parameters / 1e6:.1f}M parameters, {self.step:,} steps"
+        picture = loss_png(self.curve, vocab_size=self.config.vocab_size, title=title)
         bundle.save(self.out, other_files={"loss.png": picture} if picture else None)
-        return found
-
-    def describe(self, *, finished: bool) -> dict[str, Any]:
-        """Return what metrics.json says; the bundle adds the digests of its own files."""
-        # An unfinished run is being stopped by somebody who waits: no time for an examination.
-        losses = (
-            {name: self.exam_loss(name) for name in SETS[1:]}
-            if finished
-            else {"held_out": self.held_out_loss}
-        )
-        learned = next((point["loss"] for point in reversed(self.curve) if point["loss"] is not None), None)
-        return {
-            "persona": self.pack.name,
-            "title": self.pack.title,
-            "language": self.pack.language,
-            "finished": finished,
-            "max_turns": 1,
-            "seed": self.settings.seed,
-            "command": self.command,
-            "model": {"n_parameters": self.model.n_parameters, **self.config.to_dict()},
-            "data": {**metrics.describe_data(self.dataset), "n_tokens": self.batches.n_tokens},
-            "training": {
-                "n_steps": self.step,
-                "n_tokens": self.n_tokens,
-                "n_epochs": self.n_tokens / self.batches.n_tokens,
-                "learning_seconds": self.elapsed_seconds,
-                "tokens_per_second": self.n_tokens / self.elapsed_seconds if self.elapsed_seconds else 0.0,
-                "peak_memory_bytes": metrics.peak_memory_bytes(),
-            },
-            "loss": metrics.describe_loss({"train": learned, **losses}, vocab_size=self.config.vocab_size),
-            "curve": self.curve,
-            "settings": self.settings.to_dict(),
-            "device": self.device.describe(),
-            "versions": metrics.versions(),
-            "digests": {"data": metrics.digest_of_rows(self.dataset.train)},
-        }
-
-    def write_checkpoint(self) -> None:
-        """Keep what `restore` needs beside the bundle."""
-        weights = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
-        tensors = {**weights, **pack_optimizers(self.optimizers), "dice": torch.get_rng_state()}
-        state = {
-            "pack": self.pack.digest,
-            "settings": self.settings.to_dict(),
-            "scaler": self.scaler.state_dict(),
-            "progress": {name: getattr(self, name) for name in PROGRESS},
-        }
-        Checkpoint(tensors=tensors, state=state).save(checkpoint_path(self.out))
-
-    def restore(self, checkpoint: Checkpoint) -> None:
-        """Stand where the stopped run stood. On a CPU the steps that follow are those it would have taken."""
-        tensors, state = checkpoint.tensors, checkpoint.state
-        weights = {
-            name.removeprefix("model."): tensor
-            for name, tensor in tensors.items()
-            if name.startswith("model.")
-        }
-        self.model.load_state_dict(weights)
-        unpack_optimizers(self.optimizers, tensors)
-        self.scaler.load_state_dict(state["scaler"])
-        torch.set_rng_state(tensors["dice"])
-        for name in PROGRESS:
-            setattr(self, name, state["progress"][name])
+        return metrics
 
 
-# What a run has to remember about itself.
-PROGRESS = ("step", "n_tokens", "elapsed_seconds", "losses", "curve", "replay")
-
-
-def _settings_to_resume(checkpoint: Checkpoint, pack: Pack, asked: TrainSettings) -> TrainSettings:
-    """Return the settings of the stopped run, on the device that is asked for now."""
-    if checkpoint.state["pack"] != pack.digest:
-        raise TrainingError(
-            f"{pack.name} has changed since the run was stopped, so it cannot go on.",
-            "Train without --resume to start over with the pack as it is.",
-        )
-    return dataclasses.replace(TrainSettings.from_dict(checkpoint.state["settings"]), device=asked.device)
+def _finite(loss: float, step: int) -> float:
+    """Return the loss, or raise TrainingError where it is none."""
+    if loss < float("inf"):  # false for NaN too
+        return loss
+    raise TrainingError(
+        f"The loss is {loss} at step {step}: the model has come apart.",
+        "Train with --precision fp32, or with lower learning rates.",
+    )
 
 
 def _passed(before: float, now: float, n_marks: int) -> bool:
@@ -431,5 +303,5 @@ def _passed(before: float, now: float, n_marks: int) -> bool:
 
 
 def _is_one_or_three(step: int) -> bool:
-    """Say whether a step is 1, 3, 10, 30, 100, 300, …: evenly spaced to the eye, as most happens early."""
+    """Say whether a step is 1, 3, 10, 30, 100, 300, …: most happens early."""
     return str(step).rstrip("0") in ("1", "3")

@@ -12,11 +12,50 @@ import platform
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from guppylm.packs.generate import SETS, Conversation, Dataset
 
+if TYPE_CHECKING:
+    from guppylm.training.loop import Run
+
+N_LAST = 10  # points of the curve that make up the training loss
 LIBRARIES = ("torch", "tokenizers", "safetensors", "pydantic")
+
+
+def describe(run: Run, *, finished: bool, exams: Mapping[str, float | None]) -> dict[str, Any]:
+    """Return metrics.json for a run as it stands; the bundle adds the digests of its own files.
+
+    Args:
+        exams: losses by set.
+    """
+    seconds = run.elapsed_seconds
+    learned = [point["loss"] for point in run.curve[-N_LAST:] if point["loss"] is not None]
+    return {
+        "persona": run.pack.name,
+        "title": run.pack.title,
+        "language": run.pack.language,
+        "finished": finished,
+        "max_turns": 1,
+        "seed": run.settings.seed,
+        "command": run.command,
+        "model": {"n_parameters": run.model.n_parameters, **run.config.to_dict()},
+        "data": {**describe_data(run.dataset), "n_tokens": run.batches.n_tokens},
+        "training": {
+            "n_steps": run.step,
+            "n_tokens": run.n_tokens,
+            "n_epochs": run.n_tokens / run.batches.n_tokens,
+            "learning_seconds": seconds,
+            "tokens_per_second": run.n_tokens / seconds if seconds else 0.0,
+            "peak_memory_bytes": peak_memory_bytes(),
+        },
+        "loss": describe_loss({"train": mean(learned), **exams}, vocab_size=run.config.vocab_size),
+        "curve": run.curve,
+        "settings": run.settings.to_dict(),
+        "device": run.device.describe(),
+        "versions": versions(),
+        "digests": {"data": digest_of_rows(run.dataset.train)},
+    }
 
 
 def describe_data(dataset: Dataset) -> dict[str, Any]:
