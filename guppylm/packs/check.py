@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 from guppylm.errors import Finding
@@ -17,7 +18,7 @@ from guppylm.packs.document import finding_at
 from guppylm.packs.generate import SceneTrees
 from guppylm.packs.load import read_pack, sort_findings
 from guppylm.packs.pack import Pack
-from guppylm.packs.prompts import exam_findings, overlap_findings, starter_findings
+from guppylm.packs.prompts import message_findings, overlap_findings
 from guppylm.packs.tidy import (
     brace_findings,
     bracket_findings,
@@ -29,6 +30,7 @@ from guppylm.packs.tidy import (
 from guppylm.packs.voice import VoiceRules
 
 N_ROWS = 60_000
+MAX_STYLE_FINDINGS = 300  # a voice that every line breaks is said often enough
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,10 +82,9 @@ def check_pack(name_or_path: str | Path, *, personas_dir: Path | None = None, n_
     amounts = {name: _amount(scenes, reading.counter) for name, scenes in trees.items()}
     findings = [
         *reading.findings,
-        *_style_findings(pack, trees),
+        *islice(_style_findings(pack, trees), MAX_STYLE_FINDINGS),
         *overlap_findings(pack, trees),
-        *starter_findings(pack, trees),
-        *exam_findings(pack, trees),
+        *message_findings(pack, trees),
         *fallback_findings(pack),
         *unused_findings(pack, reading.used),
         *bracket_findings(pack),

@@ -19,11 +19,13 @@ from guppylm.packs.normalise import squeeze
 from guppylm.packs.place import Place
 from guppylm.packs.schema import NAME, WordKeys
 
-MAX_RANGE = 1000
+MAX_RANGE = 1_000
+MAX_LINE_RANGE = 100_000
 MAX_ENTRIES = 200_000  # of all lists together, with what they bring in
 
 _WHOLE_LIST = re.compile(rf"<({NAME.pattern})>")
 _RANGE = re.compile(r"(\d{1,9})\.\.(\d{1,9})")
+_SLOT_RANGE = re.compile(r"<(\d{1,9})\.\.(\d{1,9})>")
 _LANGUAGE = re.compile(rf"<{NAME.pattern}[2-9]?(\.{NAME.pattern})?>|<\d+\.\.\d+>|\([^()|]*\|[^()]*\)|<\|")
 
 
@@ -184,9 +186,8 @@ class _Lists:
             )
         elif high - low >= MAX_RANGE:
             message = f"a list of {high - low + 1:,} numbers; {MAX_RANGE:,} is the most"
-            self.findings.append(
-                finding_at(place, "E138", message, f"in a line, <{low}..{high}> is any number")
-            )
+            help = "make it narrower; a line can also say <1..5000>, without a list"
+            self.findings.append(finding_at(place, "E138", message, help))
         else:
             for number in range(low, high + 1):
                 yield Entry(word=str(number), place=place)
@@ -234,11 +235,24 @@ def read_line(text: str, place: Place, findings: list[Finding]) -> Line | None:
         message, help = "several lines in one entry", "begin each with '- '; | and > are not needed"
         findings.append(finding_at(place, "E123", message, help))
         return None
+    text = text.strip()
+    if found := _too_wide(text):
+        message = f"a range of {int(found[2]) - int(found[1]) + 1:,} numbers; {MAX_LINE_RANGE:,} is the most"
+        findings.append(finding_at(place.at(found.start()), "E138", message, "write a narrower one"))
+        return None
     try:
-        return Line(text=text.strip(), option=parse_line(text.strip()), place=place)
+        return Line(text=text, option=parse_line(text), place=place)
     except LineError as error:
         findings.append(finding_at(place.at(error.offset), error.code, error.message, error.help))
         return None
+
+
+def _too_wide(text: str) -> re.Match[str] | None:
+    """Return the first number range that is too wide to be counted through."""
+    if ".." not in text:
+        return None
+    ranges = _SLOT_RANGE.finditer(text)
+    return next((found for found in ranges if int(found[2]) - int(found[1]) >= MAX_LINE_RANGE), None)
 
 
 def texts_at(document: Document, path: Path) -> Iterator[tuple[str, Place]]:

@@ -19,7 +19,7 @@ from guppylm.packs.count import Counter
 from guppylm.packs.document import Document, finding_at, show_path
 from guppylm.packs.document import Path as TreePath
 from guppylm.packs.files import digest
-from guppylm.packs.generate import SceneTrees
+from guppylm.packs.generate import MAX_HELD_OUT, SceneTrees
 from guppylm.packs.grammar import Line, Scope
 from guppylm.packs.lists import Names, read_line, texts_at
 from guppylm.packs.pack import Noise, Pack, Scene, Topic, Voice
@@ -118,6 +118,7 @@ class _Loader:
             self.findings += bound.findings
             self.reading.trees[topic.name] = bound.trees
             self._note_used(topic, bound.used, scope)
+        self._check_held_out()
         self.findings += bind_unused(scope, self.reading.used.get("", set()), self.own.name)
         if self.persona is None:
             return None
@@ -188,6 +189,24 @@ class _Loader:
             scope=scope,
             place=document.place(()),
         )
+
+    def _check_held_out(self) -> None:
+        """Refuse more held-out prompts than can be listed, since none of them may be trained on."""
+        sizes = {
+            scene.scene.held_out[0].place: self.reading.counter.total(scene.held_out)
+            for scenes in self.reading.trees.values()
+            for scene in scenes
+            if scene.held_out is not None and not self._has_errors()
+        }
+        if (total := sum(sizes.values())) > MAX_HELD_OUT:
+            message = f"{total:,} held-out prompts; {MAX_HELD_OUT:,} is the most, and most of them are here"
+            help = "hold out phrasings, not all that can be said with them"
+            self.findings.append(
+                finding_at(max(sizes, key=lambda place: sizes[place]), "E157", message, help)
+            )
+
+    def _has_errors(self) -> bool:
+        return any(finding.severity == "error" for finding in self.findings)
 
     def _local_names(self) -> set[str]:
         """Return the names that any topic has of its own."""

@@ -20,6 +20,8 @@ from guppylm.packs.place import Place
 from guppylm.packs.recognise import Recogniser, TooManyStatesError
 
 MAX_OVERLAPS = 200
+MAX_PAIRED = 8  # of the scenes that share one prompt
+MAX_GIVEN_UP = 3  # messages too ambiguous to be traced, after which no more are tried
 
 Trees = Mapping[str, list[SceneTrees]]
 
@@ -41,7 +43,7 @@ def overlap_findings(pack: Pack, trees: Trees) -> list[Finding]:
             for key in shared if scenes else ():
                 if key in held_out:
                     findings.setdefault(key, _leak(held_out[key], text, _topic(scenes[0])))
-            for pair in combinations(scenes, 2):
+            for pair in combinations(scenes[:MAX_PAIRED], 2):
                 findings.setdefault(
                     pair if _same_topic(pair) else frozenset(map(_topic, pair)), _shared(pair, text, trees)
                 )
@@ -94,42 +96,55 @@ def _shown(text: str) -> str:
     return f"'{text}'" if text else "a message without any letters"
 
 
-def starter_findings(pack: Pack, trees: Trees) -> Iterator[Finding]:
-    """Yield an error for every starter that no line of `ask` makes."""
+def message_findings(pack: Pack, trees: Trees) -> Iterator[Finding]:
+    """Yield what is wrong with single messages of the pack.
+
+    An error for every starter that no line of `ask` makes, a warning for every message of the exam that some
+    line does make.
+    """
+    tracer = _Tracer(trees)
     for index, starter in enumerate(pack.starters):
-        if _who_asks(starter, trees) is None:
-            held_out = _who_asks(starter, trees, held_out=True)
-            if held_out:
-                message = f"the starter '{starter}' is held out in topic {held_out}"
-            else:
-                message = f"no line of ask makes the starter '{starter}'"
-            place = pack.places.get(f"starters[{index}]") or pack.places["starters"]
-            yield finding_at(place, "E153", message, "add it to the ask of a topic, or change it")
-
-
-def exam_findings(pack: Pack, trees: Trees) -> Iterator[Finding]:
-    """Yield a warning for every message of the examination that is also trained."""
+        topics = tracer.who_asks(starter)
+        if topics is None or topics:
+            continue
+        held_out = tracer.who_asks(starter, held_out=True)
+        place = pack.places.get(f"starters[{index}]") or pack.places["starters"]
+        if held_out:
+            message = f"the starter '{starter}' is held out in topic {held_out[0]}"
+        else:
+            message = f"no line of ask makes the starter '{starter}'"
+        yield finding_at(place, "E153", message, "add it to the ask of a topic, or change it")
     for topic, messages in pack.exam.items():
         for index, message in enumerate(messages):
-            owner = _who_asks(message, trees)
-            if owner is not None:
-                place = pack.places.get(f"exam/{topic}[{index}]") or Place(file=f"{pack.name}/exam.yaml")
+            if topics := tracer.who_asks(message):
+                place = pack.places.get(f"exam/{topic}[{index}]") or pack.places.get(f"exam/{topic}")
                 help = "an examination tells more when its messages are new"
-                yield finding_at(place, "W217", f"topic {owner} also trains on '{message}'", help)
+                message = f"topic {topics[0]} also trains on '{message}'"
+                yield finding_at(place or Place(file=f"{pack.name}/exam.yaml"), "W217", message, help)
 
 
-def _who_asks(message: str, trees: Trees, *, held_out: bool = False) -> str | None:
-    """Return the topic that can be asked this message, or None."""
-    recogniser = Recogniser(message)
-    for name, scenes in trees.items():
-        for scene in scenes:
-            tree = scene.held_out if held_out else scene.ask
-            try:
-                if tree is not None and recogniser.fits(tree):
-                    return name
-            except TooManyStatesError:
-                recogniser = Recogniser(message)
-    return None
+class _Tracer:
+    """Traces messages back to topics, for as long as that does not take forever."""
+
+    def __init__(self, trees: Trees) -> None:
+        self.trees = trees
+        self.n_given_up = 0
+
+    def who_asks(self, message: str, *, held_out: bool = False) -> list[str] | None:
+        """Return the first topic that can be asked this, in a list, or None when it cannot be told."""
+        if self.n_given_up >= MAX_GIVEN_UP:
+            return None
+        recogniser = Recogniser(message)
+        try:
+            for name, scenes in self.trees.items():
+                for scene in scenes:
+                    tree = scene.held_out if held_out else scene.ask
+                    if tree is not None and recogniser.fits(tree):
+                        return [name]
+        except TooManyStatesError:
+            self.n_given_up += 1
+            return None
+        return []
 
 
 def _line_that_asks(text: str, scenes: list[SceneTrees]) -> Place | None:

@@ -1,7 +1,7 @@
 """Turns JSON into the same tree of text that YAML gives.
 
-Numbers, true and false stay the words they were written as, and a key given twice is found, which Python's own
-reader lets pass. Places are paths, for JSON has no lines that an author would count.
+Numbers, true and false stay the words they were written as, and a key given twice is found, which
+Python's own reader lets pass. Places are paths, for JSON has no lines that an author would count.
 """
 
 from __future__ import annotations

@@ -27,6 +27,8 @@ from pydantic import (
 )
 
 MAX_LINE = 400
+MAX_FORBIDDEN = 200
+MAX_STARTERS = 40
 LINE_KEYS = ("ask", "reply", "held_out")
 NAME = re.compile(r"[^\W\d]+")
 
@@ -89,6 +91,13 @@ def _several(item: Any, description: str) -> Any:
     return Annotated[list[item], Field(min_length=1, description=description), listed, WithJsonSchema(shape)]
 
 
+def _at_most(most: int, item: Any, description: str) -> Any:
+    """Return the type of a list of texts of which there may be only so many."""
+    several = _several(item, description)
+    shape = TypeAdapter(several).json_schema() | {"maxItems": most}
+    return Annotated[several, Field(max_length=most), WithJsonSchema(shape)]
+
+
 class _Keys(BaseModel):
     """A mapping whose keys are all known."""
 
@@ -105,8 +114,10 @@ class VoiceKeys(_Keys):
     max_chars: _number(1, 4000, "4000|[1-3][0-9]{3}|[1-9][0-9]{0,2}") | None = Field(
         None, description="The longest reply in characters, for scripts that put no spaces between words."
     )
-    forbid: _several(
-        Name, "What no reply may contain: words as whole words in any case, marks as they stand."
+    forbid: _at_most(
+        MAX_FORBIDDEN,
+        Name,
+        "What no reply may contain: words as whole words in any case, marks as they stand.",
     ) = []
 
 
@@ -137,7 +148,9 @@ class PersonaFile(_Keys):
     voice: VoiceKeys = Field(VoiceKeys(), description="How every reply must sound.")
     noise: NoiseKeys = Field(NoiseKeys(), description="How people type: shares out of 100 of the prompts.")
     fallback: Name | None = Field(None, description="The topic that answers anything unknown.")
-    starters: _several(Text, "Messages to offer a visitor. Each must be one that `ask` can make.") = []
+    starters: _at_most(
+        MAX_STARTERS, Text, "Messages to offer a visitor. Each must be one that `ask` can make."
+    ) = []
     mode: Literal["even", "balanced", "rich"] = Field(
         "balanced",
         description="How forks are weighed: even, rich (by how much is behind) or balanced (by its root).",

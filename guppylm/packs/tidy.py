@@ -15,13 +15,15 @@ from guppylm.packs.document import finding_at
 from guppylm.packs.generate import SceneTrees
 from guppylm.packs.grammar import Line, Phrase, Scope, WordList
 from guppylm.packs.normalise import squeeze
-from guppylm.packs.pack import Pack, Topic
+from guppylm.packs.pack import Pack
 from guppylm.packs.place import Place
 from guppylm.packs.recognise import Recogniser, TooManyStatesError
 from guppylm.packs.schema import NAME
 from guppylm.packs.unrank import every_text
 
-MAX_COMPARED = 1_000  # prompts of one topic whose texts are compared; beyond, only lines are
+# Prompts of one scene whose texts are compared, and of a whole pack; beyond, only lines are.
+MAX_COMPARED = 1_000
+MAX_COMPARED_IN_ALL = 20_000
 
 _BRACES = re.compile(rf"\{{+({NAME.pattern})\}}+")
 _OPEN = re.compile(r"(?<![:;=8])(?<![:;=8][-'])\((?!.*\))")
@@ -153,8 +155,14 @@ def double_findings(pack: Pack, trees: Mapping[str, list[SceneTrees]]) -> Iterat
         groups += [p.lines for p in topic.scope.phrases.values() if pack.scope.phrases.get(p.name) is not p]
     for lines in groups:
         yield from _same_lines(lines, pack)
-    for name, scenes in trees.items():
-        yield from _same_texts(pack.topics[name], scenes)
+    n_left = MAX_COMPARED_IN_ALL
+    counter = Counter()
+    for scenes in trees.values():
+        for scene in scenes:
+            n_prompts = counter.total(scene.ask)
+            if n_prompts <= min(MAX_COMPARED, n_left):
+                n_left -= n_prompts
+                yield from _same_texts(scene, counter)
 
 
 def _same_lines(lines: tuple[Line, ...], pack: Pack) -> Iterator[Finding]:
@@ -170,29 +178,22 @@ def _same_lines(lines: tuple[Line, ...], pack: Pack) -> Iterator[Finding]:
         first.setdefault(text, line.place)
 
 
-def _same_texts(topic: Topic, scenes: list[SceneTrees]) -> Iterator[Finding]:
-    """Yield a warning when two different lines of a small topic make the same prompt."""
-    counter = Counter()
-    for scene in scenes:
-        if counter.total(scene.ask) > MAX_COMPARED:
-            continue
-        owner: dict[str, int] = {}
-        told: set[tuple[int, int]] = set()
-        for number, option in enumerate(scene.ask.options):
-            for text in every_text(option.node, counter):
-                other = owner.setdefault(text, number)
-                if other != number and (other, number) not in told:
-                    told.add((other, number))
-                    if squeeze(scene.scene.ask[other].text) == squeeze(scene.scene.ask[number].text):
-                        continue  # which is reported as the same line
-                    place, where = option.place, scene.ask.options[other].place
-                    if (
-                        isinstance(place, Place)
-                        and isinstance(where, Place)
-                        and topic.place.file == place.file
-                    ):
-                        message = f"makes a prompt that line {where.line or where.path} makes too: {text}"
-                        yield finding_at(place, "W216", message, "it is asked once; change one of the lines")
+def _same_texts(scene: SceneTrees, counter: Counter) -> Iterator[Finding]:
+    """Yield a warning when two different lines of a small scene make the same prompt."""
+    owner: dict[str, int] = {}
+    told: set[tuple[int, int]] = set()
+    for number, option in enumerate(scene.ask.options):
+        for text in every_text(option.node, counter):
+            other = owner.setdefault(text, number)
+            if other == number or (other, number) in told:
+                continue
+            told.add((other, number))
+            mine, theirs = scene.scene.ask[number], scene.scene.ask[other]
+            if squeeze(mine.text) == squeeze(theirs.text):
+                continue  # which is reported as the same line
+            where = f"line {theirs.place.line}" if theirs.place.line else theirs.place.path
+            message = f"makes a prompt that {where} makes too: {text}"
+            yield finding_at(mine.place, "W216", message, "it is asked once; change one of the lines")
 
 
 def empty_findings(trees: Mapping[str, list[SceneTrees]]) -> Iterator[Finding]:

@@ -134,6 +134,12 @@ def _explain_value(rule: str, error: SchemaError, found: Any, path: Path) -> tup
             f"a text of {len(found)} characters; {MAX_LINE} is the most",
             "make it two, or use a phrase",
         )
+    if rule == "maxItems":
+        return (
+            "E106",
+            f"{_last_key(path)} has {len(found)} entries; {error.validator_value} is the most",
+            "leave some out",
+        )
     if rule == "type" and isinstance(found, dict):
         return (
             _mapping_for_text(found)
