@@ -69,9 +69,9 @@ def visible(
 def _last_tokens(text: str, tokenizer: Tokenizer, n: int) -> tuple[list[int], int]:
     """Return the last n tokens of a text, and how many were cut before them.
 
-    n tokens stand for at most n * longest bytes, and a character takes at least one. So what stands further from
-    the end is not even encoded, and a megabyte costs no more than a page. Twice that much is, because the
-    first cut may split a word, and the first word of what is left is then encoded in another way.
+    n tokens stand for at most n * longest bytes, and a character takes at least one. So what stands further
+    from the end is not even encoded, and a megabyte costs no more than a page. Twice that much is, because
+    the first cut may split a word, and the first word of what is left is then encoded in another way.
     """
     tail = text[-2 * n * tokenizer.longest :] if n else ""
     ids = tokenizer.encode(tail)

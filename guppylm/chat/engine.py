@@ -53,7 +53,7 @@ class Reply:
 
     Attributes:
         n_tokens: tokens of the text; the end marker is not counted.
-        stopped: "end" when the persona had said it all, "length" at max_tokens, "cancelled" when nobody listened.
+        stopped: "end" when the persona had said it all, "length" at max_tokens, "cancelled" when closed early.
         note: what the model could not see of the conversation; mostly empty.
         seed: asks for the same reply again.
         window: what was handed to the model.
@@ -70,7 +70,7 @@ class Reply:
 
 
 class Chat:
-    """A trained persona that answers. Puts the bundle's model into evaluation mode, and changes nothing after."""
+    """A trained persona that answers. Puts the bundle's model into evaluation mode, and then changes nothing."""
 
     def __init__(self, bundle: Bundle) -> None:
         self.bundle = bundle
@@ -120,8 +120,8 @@ class Chat:
 
         Args:
             message: any text at all, also an empty one.
-            history: earlier (message, reply) pairs, oldest first. A persona trained on single exchanges is not
-                shown them, and the reply's note says so.
+            history: earlier (message, reply) pairs, oldest first. A persona trained on single exchanges is
+                not shown them, and the reply's note says so.
             seed: the same seed, message and settings give the same reply; None for a new one each time.
             temperature, top_k, top_p: None for what the bundle suggests; see `Sampling`.
             max_tokens: longest reply; None for as long as the context allows.

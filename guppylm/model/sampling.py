@@ -35,9 +35,7 @@ class Sampling:
         ChatError: a setting is no number, or out of range.
     """
 
-    temperature: float = (
-        0.7  # below 1 the likely gets likelier, above 1 the dice decide more; 0 takes the likeliest
-    )
+    temperature: float = 0.7  # below 1 the likely gets likelier, above 1 the unlikely; 0 takes the likeliest
     top_k: int = 40  # only so many of the likeliest tokens stay in; 0 keeps all
     top_p: float = 0.95  # of those, the likeliest that together reach this probability; 1 keeps all
     no_repeat: int = 8  # no run of so many tokens twice in one reply, which ends loops; 0 allows it

@@ -66,9 +66,8 @@ class Tokenizer:
     pad_id, start_id, end_id = 0, 1, 2
 
     def __init__(self, bpe: tokenizers.Tokenizer) -> None:
-        bpe.encode_special_tokens = (
-            True  # "special" names in text are text; not kept in the file, so set here
-        )
+        # The name of a control token, typed by a person, is text. No file keeps this setting.
+        bpe.encode_special_tokens = True
         self._bpe = bpe
         self._bytes = _bytes_of_each_id(bpe)
         self._user, self._assistant, self._newline = map(self.encode, (USER, ASSISTANT, "\n"))
