@@ -53,7 +53,7 @@ class Reply:
 
     Attributes:
         n_tokens: tokens of the text; the end marker is not counted.
-        stopped: "end" when the persona had said it all, "length" at max_tokens, "cancelled" when closed early.
+        stopped: "end" when the persona had said it all, "length" at max_tokens, "cancelled" if closed early.
         note: what the model could not see of the conversation; mostly empty.
         seed: asks for the same reply again.
         window: what was handed to the model.
@@ -70,7 +70,7 @@ class Reply:
 
 
 class Chat:
-    """A trained persona that answers. Puts the bundle's model into evaluation mode, and then changes nothing."""
+    """A trained persona that answers. Puts the model into evaluation mode, and after that changes nothing."""
 
     def __init__(self, bundle: Bundle) -> None:
         self.bundle = bundle
