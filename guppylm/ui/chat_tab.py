@@ -174,16 +174,25 @@ class ChatTab:
         picks = Knobs(temperature=float(temperature), top_k=int(top_k), top_p=float(top_p))
         busy = gr.update(value="", submit_btn=False, stop_btn="Stop")
         try:
+            if not chosen:  # the server forgot this visit: it was started anew under an open page
+                raise GuppyError("The page was restarted in the meantime.", "Load it again to go on.")
             with closing(speak(self.shelf.chat(chosen), talk, message, knobs=picks, seed=seed)) as exchanges:
                 for exchange in exchanges:
                     now = with_exchange(talk, exchange)
                     yield as_messages(now), {**talks, chosen: now}, busy, "", seed
                     busy = gr.skip()
         except GuppyError as error:
-            problem = _note(" ".join(str(error).split()), is_problem=True)
-            yield as_messages(talk), {**talks, chosen: talk}, idle(message), problem, gr.skip()
-            return
-        yield gr.skip(), gr.skip(), idle(), _note(words.about_reply(exchange)), gr.skip()
+            yield self._taken_back(message, chosen, talks, talk, " ".join(str(error).split()))
+        except Exception:
+            yield self._taken_back(message, chosen, talks, talk, words.OUR_FAULT)
+            raise
+        else:
+            yield gr.skip(), gr.skip(), idle(), _note(words.about_reply(exchange)), gr.skip()
+
+    def _taken_back(self, message: str, chosen: str, talks: dict, talk: Talk, problem: str) -> tuple:
+        """Return the page as it was before the message, which goes back into the box, and what went wrong."""
+        note = _note(problem, is_problem=True)
+        return as_messages(talk), {**talks, chosen: talk}, idle(message), note, gr.skip()
 
     # ---- stopping, undoing, choosing ----
 

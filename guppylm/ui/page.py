@@ -19,8 +19,7 @@ from guppylm.ui.shelf import Shelf
 
 HEADER = """
 <header><h1>GuppyLM</h1>
-<p>Small language models with a character. Each was raised from nothing on one folder of sentences,
-and answers right here, on this machine.</p></header>
+<p>Tiny language models with a character. Everything happens here, on this machine.</p></header>
 """
 LIGHT = '<button type="button" aria-pressed="false" aria-label="Dark page" title="Light or dark">◐</button>'
 

@@ -167,7 +167,10 @@ class Shelf:
             self.topics(persona)
 
     def _names(self) -> list[str]:
-        return sorted({*_folders(self.personas_dir, "persona.*"), *_folders(self.models_dir, "*")})
+        from guppylm.packs.sources import list_personas
+
+        packs = list_personas(self.personas_dir) if self.personas_dir.is_dir() else []
+        return sorted({*packs, *_bundles(self.models_dir)})
 
     def _check_name(self, name: str) -> None:
         """Raise NotFoundError unless it is one of ours; a name like ../x never reaches the disk."""
@@ -250,14 +253,14 @@ class Shelf:
         return f"python train.py --persona {pack}{out}"
 
 
-def _folders(folder: Path, must_hold: str) -> list[str]:
-    """List the sub-folders that count: not hidden, not shared (`_chat`), holding at least one such file."""
+def _bundles(folder: Path) -> list[str]:
+    """List the sub-folders that are, or want to be, bundles: not hidden, not empty."""
     if not folder.is_dir():
         return []
     return [
         sub.name
         for sub in folder.iterdir()
-        if sub.is_dir() and sub.name[0] not in "._" and next(sub.glob(must_hold), None) is not None
+        if sub.is_dir() and sub.name[0] not in "._" and any(sub.iterdir())
     ]
 
 

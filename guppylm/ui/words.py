@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from guppylm.ui.conversation import Exchange
 
+OUR_FAULT = "Something broke while it was answering. That is a fault of this program, not of your message."
+
 
 def what_it_sees(title: str, max_turns: int) -> str:
     """Say honestly how much of the talk a persona can see."""

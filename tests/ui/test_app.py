@@ -91,3 +91,17 @@ def test_an_empty_house_can_be_visited(tmp_path: Path) -> None:
     from guppylm.ui.page import AppSettings, build_app
 
     build_app(AppSettings(models_dir=tmp_path / "m", personas_dir=tmp_path / "p"))
+
+
+def test_a_zero_gpu_space_finds_its_gpu_function(tmp_path: Path) -> None:
+    spaces = "found = []\ndef GPU(duration=60):\n    return lambda f: (found.append(f.__name__), f)[1]\n"
+    (tmp_path / "spaces.py").write_text(spaces)
+    program = "import app, spaces, sys; print(spaces.found, 'torch' in sys.modules)"
+    path = os.pathsep.join([str(tmp_path), str(APP.parent)])
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": path},
+    )
+    assert done.stdout.split() == ["['on_gpu']", "False"], done.stderr

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import gradio_client
 import gradio_client.exceptions
 import pytest
 
-from guppylm.ui.shelf import open_chat
+from guppylm.ui.page import AppSettings, build_app, launch_options
+from guppylm.ui.shelf import Shelf, open_chat
 from tests.ui.stage import Stage
 
 
@@ -100,3 +104,34 @@ def test_many_callers_each_get_their_own_reply(served: str, stage: Stage) -> Non
     assert said == [
         chat.reply(f"message {n}", seed=n, temperature=0.7, top_k=40, top_p=0.95).text for n in range(6)
     ]
+
+
+def test_a_full_queue_says_so(stage: Stage) -> None:
+    go_on = threading.Event()
+
+    class Slow:
+        max_turns = 1
+
+        def reply(self, message: str, **settings: object) -> SimpleNamespace:
+            go_on.wait(30)
+            return SimpleNamespace(text=f"to {message}")
+
+    folders = {"models_dir": stage.models_dir, "personas_dir": stage.personas_dir}
+    shelf = Shelf(**folders, open_chat=lambda folder: Slow())
+    page = build_app(AppSettings(**folders, n_concurrent=1, n_waiting=1), shelf=shelf)
+    _, address, _ = page.launch(prevent_thread_lock=True, **launch_options())
+    try:
+        client = gradio_client.Client(address, verbose=False)
+        jobs = [client.submit("0", "lamp", api_name="/chat")]
+        while jobs[0].status().code.name != "PROCESSING":
+            time.sleep(0.05)
+        jobs.append(client.submit("1", "lamp", api_name="/chat"))
+        while jobs[1].status().code.name != "IN_QUEUE":
+            time.sleep(0.05)
+        with pytest.raises(Exception, match=r"(?i)queue is full"):
+            client.submit("2", "lamp", api_name="/chat").result(20)
+        go_on.set()
+        assert [job.result(20) for job in jobs] == ["to 0", "to 1"]
+    finally:
+        go_on.set()
+        page.close(verbose=False)
