@@ -67,9 +67,13 @@ class Document:
         )
 
     def add(self, code: str, message: str, help: str = "", *, place: Place | None = None) -> None:
-        """Add a finding at a place, or about the whole file."""
+        """Add a finding at a place, or about the whole file. Of many with one code the first ones are kept."""
         place = place or Place(file=self.file)
-        self.findings.append(finding_at(place, code, message, help))
+        n_alike = sum(finding.code == code for finding in self.findings[-MAX_FINDINGS - 1 :])
+        if n_alike < MAX_FINDINGS:
+            self.findings.append(finding_at(place, code, message, help))
+        elif n_alike == MAX_FINDINGS:
+            self.findings.append(finding_at(place, code, "and more of the same kind", help))
 
 
 def finding_at(place: Place, code: str, message: str, help: str = "") -> Finding:
