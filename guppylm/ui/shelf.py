@@ -12,6 +12,7 @@ import base64
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -115,8 +116,10 @@ class Shelf:
         self._n_kept = n_kept
         self._open_chat = open_chat
         self._read_pack = read_pack
-        self._lock = threading.RLock()
+        self._opening = threading.Lock()  # two locks, so that nobody's reply waits for somebody's pack
+        self._reading = threading.Lock()
         self._chats: OrderedDict[tuple, Any] = OrderedDict()  # (name, fingerprint) -> Chat
+        self._sound: dict[tuple, int] = {}  # (name, fingerprint) -> max_turns of a bundle that once opened
         self._problems: dict[tuple, GuppyError] = {}  # (name, fingerprint) -> why it did not open
         self._packs: dict[tuple, Any] = {}  # (folder, fingerprint) -> Pack or the error it raised
         self._topics: dict[tuple, tuple[TopicCard, ...]] = {}
@@ -152,7 +155,7 @@ class Shelf:
         if persona.pack is None:
             return ()
         key = (persona.name, persona.pack.digest)
-        with self._lock:
+        with self._reading:
             if key not in self._topics:
                 if len(self._topics) >= 16:
                     self._topics.clear()
@@ -160,10 +163,11 @@ class Shelf:
             return self._topics[key]
 
     def warm_up(self) -> None:
-        """Do ahead what the first visitor would wait for: import torch, read packs, open bundles."""
-        for persona in self.personas()[: self._n_kept]:
-            if persona.ready:
-                self.chat(persona.name).reply("", seed=0, max_tokens=1)
+        """Do ahead what the first visitor would wait for: import torch, open bundles, read packs."""
+        for name in _bundles(self.models_dir)[: self._n_kept]:
+            with suppress(GuppyError):  # its card will tell
+                self.chat(name).reply("", seed=0, max_tokens=1)
+        for persona in self.personas():
             self.topics(persona)
 
     def _names(self) -> list[str]:
@@ -195,8 +199,9 @@ class Shelf:
         return Persona(**facts, state="untrained", problem=problem, command=self._command("train", name))
 
     def _trained(self, name: str, facts: dict[str, Any]) -> Persona:
+        max_turns = self._sound.get((name, _fingerprint(self.models_dir / name)))
         try:
-            chat = self._open(name)
+            max_turns = max_turns or self._open(name).max_turns
         except GuppyError as error:
             return Persona(
                 **facts, state="broken", problem=_sentence(error), command=self._command("train", name)
@@ -204,14 +209,14 @@ class Shelf:
         except Exception as error:  # a fault of ours or of the disk; it must not take the other personas down
             problem = f"This bundle could not be opened: {type(error).__name__}."
             return Persona(**facts, state="broken", problem=problem, command=self._command("train", name))
-        return Persona(**facts, max_turns=chat.max_turns)
+        return Persona(**facts, max_turns=max_turns)
 
     def _open(self, name: str) -> Any:
         folder = self.models_dir / name
         key = (name, _fingerprint(folder))
-        with self._lock:
+        with self._opening:
             if key in self._problems:
-                raise self._problems[key]
+                raise self._problems[key].with_traceback(None)
             if key not in self._chats:
                 self._forget(name)
                 try:
@@ -219,6 +224,7 @@ class Shelf:
                 except GuppyError as error:
                     self._problems[key] = error
                     raise
+                self._sound[key] = self._chats[key].max_turns
             self._chats.move_to_end(key)
             while len(self._chats) > self._n_kept:
                 self._chats.popitem(last=False)
@@ -226,7 +232,7 @@ class Shelf:
 
     def _forget(self, name: str) -> None:
         """Drop what was known of an earlier state of this bundle: it was trained again."""
-        for known in (self._chats, self._problems):
+        for known in (self._chats, self._sound, self._problems):
             for key in [key for key in known if key[0] == name]:
                 del known[key]
 
@@ -235,7 +241,7 @@ class Shelf:
         if not folder.is_dir():
             return None
         key = (str(folder), _fingerprint(folder), _fingerprint(folder.parent, "_*/**/*"))
-        with self._lock:
+        with self._reading:
             if key not in self._packs:
                 if len(self._packs) >= 64:
                     self._packs.clear()

@@ -102,6 +102,9 @@ def test_only_a_few_bundles_stay_open(stage: Stage, tmp_path: Path) -> None:
     for name in ("a", "b", "a", "c", "a", "b"):
         shelf.chat(name)
     assert opened == ["a", "b", "c", "b"]
+    for _ in range(3):  # a visit opens what nobody has opened yet, and nothing twice
+        assert all(persona.ready for persona in shelf.personas())
+    assert opened == ["a", "b", "c", "b", "d"]
 
 
 def test_a_fault_while_opening_stays_on_its_card(stage: Stage) -> None:
