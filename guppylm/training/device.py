@@ -29,6 +29,7 @@ from guppylm.errors import TrainingError
 
 Kind = Literal["cpu", "cuda", "mps"]
 DEVICES = ("auto", "cpu", "cuda", "mps")
+CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")  # Linux: microseconds of work, in how many
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -66,13 +67,6 @@ class Device:
         "Mixed precision training" (arXiv 1710.03740), section 3.2.
         """
         return torch.amp.GradScaler(self.kind, enabled=self.dtype == torch.float16)
-
-    def wait(self) -> None:
-        """Return when the work handed to the device is done, so that a clock read next tells the truth."""
-        if self.kind == "cuda":
-            torch.cuda.synchronize()
-        elif self.kind == "mps":
-            torch.mps.synchronize()
 
     def describe(self) -> dict[str, str | int]:
         """Return what metrics.json says of it."""
@@ -150,7 +144,7 @@ def usable_cores() -> int:
     affinity = getattr(os, "sched_getaffinity", None)
     n_cores = len(affinity(0)) if affinity else os.cpu_count() or 1
     try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
+        quota, period = CPU_QUOTA.read_text(encoding="ascii").split()
         share = int(quota) // int(period)
     except (OSError, ValueError):  # no cgroups here, or the quota is "max"
         return n_cores
