@@ -67,7 +67,7 @@ class Document:
         )
 
     def add(self, code: str, message: str, help: str = "", *, place: Place | None = None) -> None:
-        """Add a finding at a place, or about the whole file. Of many with one code the first ones are kept."""
+        """Add a finding at a place, or about the whole file. Of many alike, the first are kept."""
         place = place or Place(file=self.file)
         n_alike = sum(finding.code == code for finding in self.findings[-MAX_FINDINGS - 1 :])
         if n_alike < MAX_FINDINGS:

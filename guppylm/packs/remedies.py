@@ -38,7 +38,7 @@ _REMEDIES = (
     ("<block end>", _INDENT, "line it up with the others", False),
     ("<document start>", _INDENT, "line it up with the others", False),
     (
-        "block sequence entries are not allowed",
+        "sequence entries are not allowed",
         "a list cannot start in the line of its key",
         "start a new line",
         False,
