@@ -272,6 +272,7 @@ class Transformer(nn.Module):
         cache: KVCache | None = None,
         trace: Trace | None = None,
         keep: Tensor | None = None,
+        first: int = 0,
     ) -> Tensor:
         """Return logits (B, T, V): at each token, a score for every token that could come next.
 
@@ -282,14 +283,16 @@ class Transformer(nn.Module):
             trace: filled with every intermediate value. Always takes the plain attention.
             keep: (B, T) bool. Only these N positions go through the head, and logits are (N, V). The head is
                 a fifth of the work, and in training most positions carry no loss.
+            first: the position at which the row begins. Training moves rows to the right now and then, so that
+                positions behind the longest row have been learned too when somebody sends a long message.
 
         Raises:
             GuppyError: more tokens than the context holds, or none at all.
         """
         T = ids.shape[1]
         n_before = cache.n_tokens if cache is not None else 0
-        self._check_room(n_before, T)
-        at = torch.arange(n_before, n_before + T, device=ids.device)
+        self._check_room(first + n_before, T)
+        at = first + torch.arange(n_before, n_before + T, device=ids.device)
         x = self.tokens(ids) + self.positions(at)  # (B, T, D)
         x = F.dropout(x, self.config.dropout, training=self.training)
         if trace is not None:
