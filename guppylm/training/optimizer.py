@@ -47,8 +47,8 @@ class OptimizerSettings:
 def learning_rate_at(fraction: float, *, warm_up: float) -> float:
     """Return which share of the full learning rate to use when `fraction` of a run is done, both 0 to 1.
 
-    A ramp from a tenth, then straight to zero, which ends lower than a cosine or a floor of a tenth: Bergsma et al.,
-    "Straight to zero" (arXiv 2502.15938).
+    A ramp from a tenth, then straight to zero, which ends lower than a cosine or a floor of a tenth:
+    Bergsma et al., "Straight to zero" (arXiv 2502.15938).
     """
     if fraction < warm_up:
         return 0.1 + 0.9 * fraction / warm_up

@@ -39,7 +39,7 @@ class TrainSettings:
     )
     n_steps: int = field(default=1000, metadata={"flag": "steps", "help": "batches to learn from"})
     minutes: float | None = field(
-        default=None, metadata={"help": "train for so long, data and all, instead of a number of steps"}
+        default=None, metadata={"help": "learn for so long instead of a number of steps"}
     )
     seed: int = field(default=0, metadata={"help": "same seed, same rows, same first weights"})
     device: str = field(
@@ -71,6 +71,10 @@ class TrainSettings:
                 raise TrainingError(f"{_flag(name)} is {value!r}.", f"Give a whole number from {least} up.")
         if self.minutes is not None and not 0 < self.minutes < 1e6:
             raise TrainingError(f"--minutes is {self.minutes:g}.", "Give a number above 0.")
+        if not 0 <= self.dropout < 1:
+            raise TrainingError(
+                f"dropout is {self.dropout:g}.", "Give a number from 0 up to, not including, 1."
+            )
 
     @classmethod
     def of(cls, preset: str = "9m", **asked: Any) -> TrainSettings:

@@ -1,0 +1,288 @@
+"""Training: same seed, same weights; the loss is on replies alone; stopping loses nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+from guppylm.chat import Chat
+from guppylm.errors import BundleError, TrainingError
+from guppylm.model import Bundle
+from guppylm.model.tokenizer import Tokenizer
+from guppylm.packs.generate import generate
+from guppylm.packs.load import load_pack
+from guppylm.training import checkpoint, loop
+from guppylm.training.batches import IGNORE
+from guppylm.training.device import pick
+from guppylm.training.loop import Run, train
+from guppylm.training.settings import TrainSettings
+
+from .conftest import write_moth
+
+
+def weights(out: Path) -> bytes:
+    return (out / "model.safetensors").read_bytes()
+
+
+def stop_after(n_steps: int, run) -> None:
+    """Read Progress until so many steps are done, then stop reading."""
+    for progress in run:
+        if progress.stage == "learning" and progress.step == n_steps:
+            run.close()
+            return
+    raise AssertionError("the run was over before that")
+
+
+@pytest.fixture
+def run(moth, settings, tmp_path) -> Run:
+    """A run that has not begun."""
+    dataset = generate(moth, n_rows=settings.n_rows, seed=0)
+    texts = [text for row in dataset.train for text in (row.input, row.output)]
+    tokenizer = Tokenizer.train(texts, vocab_size=settings.vocab_size)
+    device = pick("cpu", precision="fp32")
+    settings = dataclasses.replace(settings, batch_tokens=64)
+    return Run(moth, settings, device, dataset, tokenizer, out=tmp_path / "moth")
+
+
+# ---- learning ------------------------------------------------------------------------------------------
+
+
+def test_the_same_seed_gives_the_same_weights(moth, moth_run, settings, tmp_path):
+    again = tmp_path / "again"
+    list(train(moth, settings, again))
+    assert weights(again) == weights(moth_run.out)
+
+
+def test_another_seed_gives_other_weights(moth, moth_run, settings, tmp_path):
+    other = tmp_path / "other"
+    list(train(moth, dataclasses.replace(settings, seed=1), other))
+    assert weights(other) != weights(moth_run.out)
+
+
+def test_it_learns(moth_run):
+    held_out = [point["held_out_loss"] for point in moth_run.metrics["curve"] if point["held_out_loss"]]
+    guess = math.log(moth_run.metrics["model"]["vocab_size"])
+    assert held_out[0] == pytest.approx(guess, abs=0.15)
+    assert held_out[-1] < 0.8 * guess
+
+
+def test_what_people_say_carries_no_loss(run):
+    batch = run.batches[0]
+    spoilt = batch.targets.clone()
+    spoilt[batch.targets == IGNORE] = 7  # targets of prompts, if they counted
+    assert (spoilt != batch.targets).any()
+    counted = dataclasses.replace(batch, targets=spoilt, keep=torch.ones_like(batch.keep))
+    everything = dataclasses.replace(batch, keep=torch.ones_like(batch.keep))
+    assert run.loss_of(everything).item() == pytest.approx(run.loss_of(batch).item(), abs=1e-5)
+    assert run.loss_of(counted).item() != pytest.approx(run.loss_of(batch).item(), abs=1e-3)
+
+
+def test_the_loss_is_the_mean_surprise_at_each_reply_token(run):
+    batch = run.batches[0]
+    p = run.model(batch.ids).softmax(-1).detach()  # (B, T, V)
+    surprises = [
+        -math.log(p[row, at, batch.targets[row, at]])
+        for row in range(len(batch.ids))
+        for at in range(batch.ids.shape[1])
+        if batch.targets[row, at] != IGNORE
+    ]
+    assert run.loss_of(batch).item() == pytest.approx(sum(surprises) / batch.n_learned, abs=1e-5)
+
+
+def test_examinations_weigh_every_reply_token_alike(run):
+    batches = list(run.exams["held_out"].epoch())
+    assert len(batches) > 1
+    surprise = sum(run.loss_of(batch).item() * batch.n_learned for batch in batches)
+    n_learned = sum(batch.n_learned for batch in batches)
+    assert run.exam_loss("held_out") == pytest.approx(surprise / n_learned, abs=1e-5)
+
+
+def test_a_model_that_comes_apart_stops_the_run(run):
+    with torch.no_grad():
+        run.model.norm.weight.fill_(float("nan"))
+    with pytest.raises(TrainingError, match="The loss is nan at step 1"):
+        run.learn_from(run.batches[0])
+
+
+def test_the_clock_can_decide_when_to_stop(moth, settings, tmp_path):
+    seconds = iter(range(10**6))
+    by_clock = dataclasses.replace(settings, minutes=2, n_steps=10**6)
+    reports = list(train(moth, by_clock, tmp_path / "moth", clock=lambda: float(next(seconds))))
+    assert reports[-1].stage == "done"
+    assert reports[-1].n_steps is None
+    assert 120 <= reports[-1].elapsed_seconds < 130
+    assert 5 < reports[-1].step < 120
+
+
+# ---- telling -------------------------------------------------------------------------------------------
+
+
+def test_progress_tells_every_stage_and_step(moth_run):
+    reports = moth_run.reports
+    stages = [report.stage for report in reports]
+    assert stages == ["preparing"] * 3 + ["learning"] * 17 + ["saving", "done"]
+    learning = [report for report in reports if report.stage == "learning"]
+    assert [report.step for report in learning] == list(range(17))
+    assert learning[8].fraction == 0.5
+    assert learning[8].n_tokens > learning[7].n_tokens > 0
+    assert learning[8].tokens_per_second > 0
+    assert learning[8].seconds_left == pytest.approx(learning[8].elapsed_seconds)
+    assert learning[-1].seconds_left == 0
+    assert learning[-1].loss < learning[1].loss
+
+
+def test_it_speaks_at_steps_that_lie_ever_further_apart(moth_run, moth):
+    spoken = [report.step for report in moth_run.reports if report.stage == "learning" and report.replies]
+    assert spoken == [0, 1, 3, 10, 16]
+    replay = json.loads((moth_run.out / "replay.json").read_text())
+    assert [entry["step"] for entry in replay] == spoken
+    assert [said["prompt"] for said in replay[0]["replies"]] == list(moth.starters)
+
+
+def test_the_last_replies_are_those_that_chat_gives_at_the_same_seed(moth_run):
+    chat = Chat(Bundle.load(moth_run.out))
+    for said in moth_run.reports[-1].replies:
+        assert chat.reply(said.prompt, seed=0, max_tokens=48).text == said.reply
+
+
+def test_metrics_say_how_it_was_made(moth_run, moth):
+    metrics = json.loads((moth_run.out / "metrics.json").read_text())
+    assert metrics["persona"] == "moth"
+    assert metrics["finished"] is True
+    assert metrics["max_turns"] == 1
+    assert metrics["command"] == "python train.py --persona moth"
+    assert metrics["data"]["n_rows"] == 120 == metrics["data"]["n_pairs"]
+    assert metrics["data"]["n_rows_by_topic"].keys() == {"food", "joke"}
+    assert metrics["training"]["n_steps"] == 16
+    assert metrics["training"]["n_epochs"] == pytest.approx(
+        metrics["training"]["n_tokens"] / metrics["data"]["n_tokens"]
+    )
+    assert metrics["training"]["peak_memory_bytes"] > 50e6
+    assert metrics["loss"]["knows_nothing"] == math.log(metrics["model"]["vocab_size"])
+    assert metrics["loss"]["held_out_perplexity"] == math.exp(metrics["loss"]["held_out"])
+    assert metrics["loss"].keys() > {"train", "seen", "noisy", "held_out", "new_words"}
+    assert metrics["versions"].keys() >= {"python", "torch", "tokenizers"}
+    assert metrics["digests"].keys() >= {"pack", "data", "weights"}
+    assert metrics["device"]["kind"] == "cpu"
+    assert len(metrics["curve"]) == 17
+    assert TrainSettings.from_dict(metrics["settings"]).n_rows == 120
+
+
+def test_the_bundle_has_a_picture_of_its_loss(moth_run):
+    pytest.importorskip("matplotlib")
+    assert (moth_run.out / "loss.png").read_bytes().startswith(b"\x89PNG")
+
+
+# ---- stopping and going on -----------------------------------------------------------------------------
+
+
+def test_a_stopped_run_leaves_a_bundle_that_can_chat(moth, settings, tmp_path):
+    stop_after(5, train(moth, settings, tmp_path / "moth"))
+    bundle = Bundle.load(tmp_path / "moth")
+    assert bundle.metrics["finished"] is False
+    assert bundle.metrics["training"]["n_steps"] == 5
+    assert isinstance(Chat(bundle).reply("are you hungry", seed=1, max_tokens=5).text, str)
+
+
+def test_ctrl_c_in_the_middle_of_a_step_leaves_a_bundle_and_is_passed_on(
+    moth, settings, tmp_path, monkeypatch
+):
+    real = loop.set_learning_rate
+    n_calls = iter(range(100))
+
+    def interrupted(*args):
+        if next(n_calls) == 4:
+            raise KeyboardInterrupt
+        real(*args)
+
+    monkeypatch.setattr(loop, "set_learning_rate", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        list(train(moth, settings, tmp_path / "moth"))
+    assert Bundle.load(tmp_path / "moth").metrics["training"]["n_steps"] == 4
+
+
+def test_going_on_gives_the_weights_of_a_run_that_never_stopped(moth, with_dropout, tmp_path):
+    list(train(moth, with_dropout, tmp_path / "whole"))
+    stop_after(4, train(moth, with_dropout, tmp_path / "halves"))
+    torch.rand(3)  # somebody else's dice in between
+    reports = list(train(moth, with_dropout, tmp_path / "halves", resume=True))
+    assert reports[3].step == 5
+    assert weights(tmp_path / "halves") == weights(tmp_path / "whole")
+    whole, halves = (
+        json.loads((tmp_path / name / "metrics.json").read_text()) for name in ("whole", "halves")
+    )
+    assert halves["curve"] == whole["curve"]
+    assert halves["finished"] is True
+
+
+def test_a_finished_run_leaves_nothing_to_resume(moth, moth_run, settings):
+    assert not checkpoint.path_for(moth_run.out).exists()
+    with pytest.raises(TrainingError, match="There is no unfinished run to resume"):
+        next(train(moth, settings, moth_run.out, resume=True))
+
+
+def test_checkpoints_are_written_while_it_learns(moth, settings, tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", -1.0)
+    steps = []
+    for progress in train(moth, settings, tmp_path / "moth"):
+        if progress.stage == "learning" and progress.step:
+            steps.append(checkpoint.read(tmp_path / "moth", moth, settings).state["run"]["step"])
+    assert steps == list(range(1, 17))
+
+
+def test_a_run_cannot_go_on_with_another_pack_or_other_settings(moth, settings, tmp_path):
+    out = tmp_path / "moth"
+    stop_after(2, train(moth, settings, out))
+    with pytest.raises(TrainingError, match="The stopped run has n_steps = 16, not 17"):
+        next(train(moth, dataclasses.replace(settings, n_steps=17), out, resume=True))
+    folder = write_moth(tmp_path / "changed" / "moth")
+    (folder / "words.yaml").write_text("snack: [wool, felt, tweed]\nlight: [moon]\n", encoding="utf-8")
+    with pytest.raises(TrainingError, match="moth has changed since the run was stopped"):
+        next(train(load_pack(folder), settings, out, resume=True))
+
+
+def test_a_damaged_checkpoint_is_refused(moth, settings, tmp_path):
+    checkpoint.path_for(tmp_path / "moth").write_bytes(b"{}")
+    with pytest.raises(TrainingError, match="damaged"):
+        next(train(moth, settings, tmp_path / "moth", resume=True))
+
+
+def test_a_place_that_is_taken_is_refused_before_any_work(moth, settings, tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(BundleError, match="there is something here"):
+        next(train(moth, settings, tmp_path))
+
+
+# ---- settings ------------------------------------------------------------------------------------------
+
+
+def test_a_preset_brings_its_settings_and_gives_way_to_what_is_asked_for():
+    assert TrainSettings.of("9m").n_rows == 60_000
+    assert TrainSettings.of("smoke").n_rows < 10_000
+    assert TrainSettings.of("smoke", n_rows=77).n_rows == 77
+
+
+def test_settings_survive_json():
+    settings = TrainSettings.of("3m", seed=4, minutes=1.5)
+    assert TrainSettings.from_dict(json.loads(json.dumps(settings.to_dict()))) == settings
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"n_rows": 0}, "--rows is 0"),
+        ({"n_steps": -1}, "--steps is -1"),
+        ({"seed": -1}, "--seed is -1"),
+        ({"minutes": 0}, "--minutes is 0"),
+        ({"minutes": math.nan}, "--minutes is nan"),
+        ({"dropout": 1.0}, "dropout is 1"),
+    ],
+)
+def test_settings_that_make_no_sense_name_the_flag(asked, message):
+    with pytest.raises(TrainingError, match=message):
+        TrainSettings.of("smoke", **asked)
