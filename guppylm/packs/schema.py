@@ -157,6 +157,9 @@ class PersonaFile(_Keys):
     )
 
 
+_OR_ONE_WORD = {"type": ["array", *_TEXT_TYPES[:3]], "minLength": 1, "maxLength": MAX_LINE}
+
+
 def _as_entry(value: object) -> object:
     return {"word": value} if isinstance(value, str) else value
 
@@ -180,7 +183,7 @@ class WordKeys(BaseModel):
 Words = Annotated[
     list[Annotated[WordKeys, BeforeValidator(_as_entry)]],
     BeforeValidator(_listed),
-    Field(min_length=1, json_schema_extra={"type": ["array", *_TEXT_TYPES[:3]], "minLength": 1}),
+    Field(min_length=1, json_schema_extra=_OR_ONE_WORD),
 ]
 WordLists = Annotated[dict[Name, Words], Field(description="Word lists by name, for slots such as <food>.")]
 Lines = _several(Text, "Lines, one of which is picked at each use.")
@@ -214,8 +217,8 @@ class TopicFile(_Keys):
     weight: Weight = Field(1, description="How many rows, beside the other topics.")
     words: WordLists = {}
     phrases: Phrases = {}
-    ask: Ask | None = None
-    reply: Reply | None = None
+    ask: Ask = []
+    reply: Reply = []
     held_out: HeldOut = []
     scenes: list[SceneKeys] = Field(
         [], min_length=1, description="Groups of prompts with their own replies, in place of ask and reply."
@@ -232,8 +235,8 @@ class TopicFile(_Keys):
 class TurnKeys(_Keys):
     """One exchange of a dialogue, or a few exchanges of other topics."""
 
-    ask: Ask | None = None
-    reply: Reply | None = None
+    ask: Ask = []
+    reply: Reply = []
     any: Topics = []
     times: Times = Field("1", description="How many exchanges of them: 2, or 0..2.")
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
@@ -51,8 +52,8 @@ def validate(document: Document, kind: str) -> BaseModel | None:
 def _explain_all(document: Document, kind: str, verdict: ValidationError) -> list[Finding]:
     findings: list[Finding] = []
     for error in _validator(kind).iter_errors(document.tree):
-        findings += _explain(error, document)
-        if len(findings) > MAX_FINDINGS:
+        findings += islice(_explain(error, document), MAX_FINDINGS)
+        if len(findings) >= MAX_FINDINGS:
             findings.append(Finding(code="E120", message="and more of the same kind", file=document.file))
             break
     if not findings:  # the two disagree, which a test should have found; say what pydantic said
