@@ -124,7 +124,7 @@ def _train(args: argparse.Namespace, *, command: str) -> int:
     pack = load_pack(args.persona)
     out = args.out or Path("models") / pack.name
     settings = replace(unfinished_settings(out), **asked) if args.resume else TrainSettings.of(**asked)
-    show = _JsonLines(sys.stderr) if args.json else _Screen(sys.stderr if args.json else sys.stdout)
+    show = _JsonLines(sys.stderr) if args.json else _Screen(sys.stdout)
     stop = _StopSign()
     last = None
     with stop, closing(train(pack, settings, out, resume=args.resume, command=command)) as run, closing(show):
@@ -145,7 +145,7 @@ def _train(args: argparse.Namespace, *, command: str) -> int:
 
 
 def _stopped(stop: _StopSign, last: Progress | None, args: argparse.Namespace, out: Path) -> int:
-    if last is not None and last.stage == "learning":
+    if last is not None and last.stage in ("learning", "saving"):
         again = (
             f"python train.py --persona {args.persona}" + (f" --out {out}" if args.out else "") + " --resume"
         )

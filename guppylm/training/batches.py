@@ -76,7 +76,7 @@ def encode(conversations: Iterable[HasTurns], tokenizer: Tokenizer, *, context: 
             said = " … ".join(conversation.turns[0])
             raise TrainingError(
                 f"Row {number} has {len(ids)} tokens and the model sees {context}: {said[:200]!r}",
-                "Shorten the reply in the pack (voice.max_words is a limit for all of them).",
+                "Shorten it in the pack (see voice.max_words), or train a preset with more context.",
             )
         rows.append((torch.tensor(ids, dtype=torch.int32), torch.tensor(mask, dtype=torch.bool)))
     return rows

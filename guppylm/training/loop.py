@@ -88,6 +88,7 @@ def train(
 
     try:
         yield from run.learn()
+        yield run.progress(stage="saving", note=f"writing {out}")
     except KeyboardInterrupt:  # in the middle of a step: good enough to talk to, but not to go on from
         run.save(finished=False)
         raise
@@ -95,7 +96,6 @@ def train(
         run.save(finished=False)
         checkpoint.write(run)
         raise
-    yield run.progress(stage="saving", note=f"writing {out}")
     metrics = run.save(finished=True)
     checkpoint.path_for(out).unlink(missing_ok=True)
     yield run.progress(stage="done", note=f"wrote {out}", said=run.last_said, metrics=metrics)

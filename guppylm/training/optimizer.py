@@ -37,7 +37,7 @@ class OptimizerSettings:
     """How far to step. Both learning rates are about what a weight changes by in one step, at most."""
 
     matrix_lr: float = 0.01  # Muon
-    other_lr: float = 0.003  # AdamW
+    other_lr: float = 0.01  # AdamW
     weight_decay: float = 0.1  # share of a weight, times the learning rate, that each step takes away
     momentum: float = 0.95  # Muon steps along the mean gradient of about the last 20 steps (Jordan 2024)
     betas: tuple[float, float] = (0.9, 0.95)  # AdamW: the mean of 10 gradients, their size over 20 (GPT-3, B)

@@ -189,6 +189,14 @@ def test_a_stopped_run_leaves_a_bundle_that_can_chat(moth, settings, tmp_path):
     assert isinstance(Chat(bundle).reply("are you hungry", seed=1, max_tokens=5).text, str)
 
 
+def test_stopping_just_before_the_end_loses_nothing_either(moth, moth_run, settings, tmp_path):
+    run = train(moth, settings, tmp_path / "moth")
+    assert any(progress.stage == "saving" for progress in run)  # any() stops reading there
+    run.close()
+    assert weights(tmp_path / "moth") == weights(moth_run.out)
+    assert list(train(moth, settings, tmp_path / "moth", resume=True))[-1].stage == "done"
+
+
 def test_ctrl_c_in_the_middle_of_a_step_leaves_a_bundle_and_is_passed_on(
     moth, settings, tmp_path, monkeypatch
 ):
