@@ -36,15 +36,18 @@ class BoundTopic:
     findings: list[Finding]
 
 
-def bind_topic(topic: Topic, *, pack: str, local: Collection[str], counter: Counter) -> BoundTopic:
+def bind_topic(
+    topic: Topic, *, pack: str, local: Collection[str], counter: Counter, nodes: dict
+) -> BoundTopic:
     """Return a topic's trees and what is wrong with them.
 
     Args:
         pack: the folder of the persona, whose own files are in the author's hands.
         local: the names that any topic has of its own. A shared phrase may count on a topic to bring one.
         counter: what counts the trees, and remembers.
+        nodes: the nodes that topics have in common; see `Binder`.
     """
-    binder = Binder(topic.scope)
+    binder = Binder(topic.scope, nodes=nodes)
     trees = [SceneTrees(scene, binder) for scene in topic.scenes]
     findings = [finding for problem in binder.problems for finding in _named(problem, topic, pack, local)]
     if not findings:

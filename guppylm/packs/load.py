@@ -110,11 +110,13 @@ class _Loader:
         topics = {topic.name: topic for topic in self._topics(names, scope)}
         if not self._is_whole_so_far():
             return None
-        local = self._local_names()
+        local, nodes = self._local_names(), {}
         for topic in topics.values():
             if topic.name in self.unsound:
                 continue
-            bound = bind_topic(topic, pack=self.own.name, local=local, counter=self.reading.counter)
+            bound = bind_topic(
+                topic, pack=self.own.name, local=local, counter=self.reading.counter, nodes=nodes
+            )
             self.findings += bound.findings
             self.reading.trees[topic.name] = bound.trees
             self._note_used(topic, bound.used, scope)
