@@ -156,9 +156,12 @@ class _Generation:
         return self.counter.total(trees.exchange)
 
     def _scene_shares(self, topic: str) -> Iterator[tuple[SceneTrees, int]]:
-        """Share a topic's rows between its scenes, as the options of a choice share."""
+        """Share a topic's rows between its scenes, by weight alone.
+
+        A scene is something people mean, not a way to say it: one with many choices is not meant more often.
+        """
         scenes = self.scenes[topic]
-        weights = {i: self.sharing.share(trees.scene.weight, trees.exchange) for i, trees in enumerate(scenes)}
+        weights = {i: trees.scene.weight for i, trees in enumerate(scenes)}
         limits = {i: self._capacity(trees) for i, trees in enumerate(scenes)}
         for i, n_rows in share_out(self.shares[topic], weights, limits).items():
             yield scenes[i], n_rows

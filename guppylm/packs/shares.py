@@ -6,16 +6,19 @@ among the others. What is left over by rounding down goes to the largest remaind
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
+from typing import TypeVar
+
+K = TypeVar("K", bound=Hashable)
 
 
-def share_out(n_rows: int, weights: Mapping[str, int], limits: Mapping[str, int]) -> dict[str, int]:
+def share_out(n_rows: int, weights: Mapping[K, int], limits: Mapping[K, int]) -> dict[K, int]:
     """Return the rows for each key. They add up to `n_rows`, or to all the limits where that is less.
 
     >>> share_out(10, {"a": 1, "b": 1, "c": 2}, {"a": 1, "b": 9, "c": 9})
     {'a': 1, 'b': 3, 'c': 6}
     """
-    shares: dict[str, int] = {}
+    shares: dict[K, int] = {}
     open_keys = [key for key in weights if weights[key] > 0 and limits[key] > 0]
     left = n_rows
     while open_keys:
@@ -31,11 +34,11 @@ def share_out(n_rows: int, weights: Mapping[str, int], limits: Mapping[str, int]
     return {key: shares.get(key, 0) for key in weights}
 
 
-def _by_weight(n_rows: int, weights: Mapping[str, int]) -> dict[str, int]:
+def _by_weight(n_rows: int, weights: Mapping[K, int]) -> dict[K, int]:
     total = sum(weights.values())
     shares = {key: n_rows * weight // total for key, weight in weights.items()}
     n_left = n_rows - sum(shares.values()) if shares else 0
-    by_remainder = sorted(weights, key=lambda key: (-(n_rows * weights[key] % total), key))
+    by_remainder = sorted(weights, key=lambda key: -(n_rows * weights[key] % total))
     for key in by_remainder[:n_left]:
         shares[key] += 1
     return shares
