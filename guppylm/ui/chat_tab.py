@@ -172,15 +172,15 @@ class ChatTab:
         temperature, top_k, top_p, new_seed, seed = knobs
         seed = self.draw_seed() if new_seed else int(seed or 0)
         picks = Knobs(temperature=float(temperature), top_k=int(top_k), top_p=float(top_p))
-        busy = gr.update(value="", submit_btn=False, stop_btn="Stop")
+        busy, no_note = gr.update(value="", submit_btn=False, stop_btn="Stop"), ""
         try:
             if not chosen:  # the server forgot this visit: it was started anew under an open page
                 raise GuppyError("The page was restarted in the meantime.", "Load it again to go on.")
             with closing(speak(self.shelf.chat(chosen), talk, message, knobs=picks, seed=seed)) as exchanges:
                 for exchange in exchanges:
                     now = with_exchange(talk, exchange)
-                    yield as_messages(now), {**talks, chosen: now}, busy, "", seed
-                    busy = gr.skip()
+                    yield as_messages(now), {**talks, chosen: now}, busy, no_note, seed
+                    busy = no_note = gr.skip()  # a step still on its way must not undo what Stop shows
         except GuppyError as error:
             yield self._taken_back(message, chosen, talks, talk, " ".join(str(error).split()))
         except Exception:
@@ -249,9 +249,9 @@ class ChatTab:
         )
 
     def _sees(self, persona: Persona) -> str:
-        if persona.ready:
-            return f"<p>{escape(words.what_it_sees(persona.title, persona.max_turns))}</p>"
-        return f"<p>{escape(persona.problem)} <code>{escape(persona.command)}</code></p>"
+        return (
+            f"<p>{escape(words.what_it_sees(persona.title, persona.max_turns))}</p>" if persona.ready else ""
+        )
 
     def _box(self, persona: Persona) -> Any:
         invite = words.invitation(persona.title) if persona.ready else words.not_ready(persona.title)

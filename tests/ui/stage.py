@@ -105,7 +105,7 @@ class Paced:
 
     def __init__(self, chat: Any, *, seconds: float) -> None:
         self._chat = chat
-        self._seconds = seconds
+        self.seconds = seconds
         self.max_turns = chat.max_turns
         self.n_tokens = 0
         self.n_closed = 0
@@ -114,16 +114,16 @@ class Paced:
         return self._chat.reply(*args, **settings)
 
     def stream(self, *args: Any, **settings: Any) -> PacedStream:
-        return PacedStream(self, self._chat.stream(*args, **settings), self._seconds)
+        return PacedStream(self, self._chat.stream(*args, **settings))
 
 
 class PacedStream:
-    def __init__(self, owner: Paced, stream: Any, seconds: float) -> None:
-        self._owner, self._stream, self._seconds = owner, stream, seconds
+    def __init__(self, owner: Paced, stream: Any) -> None:
+        self._owner, self._stream = owner, stream
 
     def __iter__(self) -> Iterator[Any]:
         for token in self._stream:
-            time.sleep(self._seconds)
+            time.sleep(self._owner.seconds)
             self._owner.n_tokens += 1
             yield token
 
