@@ -7,8 +7,9 @@ phrase's, if it is the phrase.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
+from typing import cast
 
 from guppylm.errors import Finding
 from guppylm.packs.document import finding_at
@@ -16,7 +17,7 @@ from guppylm.packs.grammar import Bound
 from guppylm.packs.lang import Choice, Option, Sequence
 from guppylm.packs.pack import Voice
 from guppylm.packs.place import Place
-from guppylm.packs.real import really, really_longest
+from guppylm.packs.real import Realist, Test
 from guppylm.packs.sift import Sieve
 from guppylm.packs.style import find_capital, find_characters, find_phrase, longest
 
@@ -24,8 +25,6 @@ CONTROL_TOKENS = ("<|im_start|>", "<|im_end|>", "<|endoftext|>", "<pad>")
 
 _CONTROL = ("<",)  # no other text of a pack is likely to hold one, so one needle serves for all tokens
 _LOOSE_MARKS = (" .", " ,")
-
-Test = Callable[[Bound], str | None]
 
 
 class VoiceRules:
@@ -35,6 +34,7 @@ class VoiceRules:
         self.voice = voice
         self._forbidden = Sieve(voice.forbid)
         self._marks = Sieve([*_LOOSE_MARKS, *_CONTROL])
+        self._realist = Realist()
 
     def broken_by(self, replies: Choice) -> Iterator[Finding]:
         """Yield an error for every line of these replies that can break a rule of the voice."""
@@ -43,10 +43,10 @@ class VoiceRules:
                 help = "the voice is case: lower"
                 yield finding_at(place, "E151", f"a capital letter: {_short(witness)}", help)
         for phrase in sorted(self._forbidden.find(replies)):
-            for place, witness in _culprits(replies, really(partial(find_phrase, phrase=phrase))):
+            for place, witness in _culprits(replies, self._realist.real(partial(find_phrase, phrase=phrase))):
                 message = f"a reply with {phrase}, which the voice forbids"
                 yield finding_at(place, "E151", message, f"as in: {_short(witness)}")
-        yield from _too_long(replies, self.voice)
+        yield from _too_long(replies, self.voice, self._realist)
 
     def loose_marks_in(self, tree: Choice) -> Iterator[Finding]:
         """Yield what no text may hold, prompt or reply.
@@ -63,13 +63,13 @@ class VoiceRules:
                     yield finding_at(place, "E156", message, f"as in: {_short(witness)}")
 
 
-def _too_long(replies: Choice, voice: Voice) -> Iterator[Finding]:
+def _too_long(replies: Choice, voice: Voice, realist: Realist) -> Iterator[Finding]:
     limits = (("words", voice.max_words), ("characters", voice.max_chars))
     for unit, most in limits:
         if most is None or longest(replies, unit=unit)[0] <= most:
             continue
         for option in replies.options:
-            size, witness = really_longest(option.node, unit)
+            size, witness = realist.longest(option.node, unit)
             if size > most and isinstance(option.place, Place):
                 message = f"a reply of {size} {unit}; the voice allows {most}"
                 yield finding_at(option.place, "E152", message, f"as in: {_short(witness, 160)}")
@@ -84,28 +84,41 @@ def _loose_mark(tree: Choice, mark: str) -> Iterator[Finding]:
 
 def _culprits(tree: Bound, test: Test) -> Iterator[tuple[Place, str]]:
     """Yield the innermost lines that fail the test, with their witnesses; nothing when the tree passes."""
-    witness = test(tree)
-    if witness is None:
-        return
-    inner = [option for option in _lines_below(tree) if test(option.node) is not None]
-    for option in inner:
-        place = option.place
-        assert isinstance(place, Place)
-        deeper = list(_culprits(option.node, test)) if any(_lines_below(option.node)) else []
-        yield from deeper or [(place, test(option.node) or witness)]
+    if test(tree) is not None:
+        yield from _culprits_below(tree, test, set())
 
 
-def _lines_below(node: Bound) -> Iterator[Option]:
-    """Yield the nearest options below a node that are lines of their own."""
-    if isinstance(node, Choice):
-        for option in node.options:
-            if option.place is not None:
-                yield option
-            else:
-                yield from _lines_below(option.node)
-    elif isinstance(node, Sequence):
-        for part in node.parts:
-            yield from _lines_below(part)
+def _culprits_below(tree: Bound, test: Test, seen: set[int]) -> Iterator[tuple[Place, str]]:
+    """Yield the lines below a tree that fail. A line that many others use is looked at once."""
+    for option in _lines_below(tree):
+        if id(option.node) in seen:
+            continue
+        seen.add(id(option.node))
+        witness = test(option.node)
+        if witness is None:
+            continue
+        if any(test(line.node) is not None for line in _lines_below(option.node)):
+            yield from _culprits_below(option.node, test, seen)
+        else:
+            yield cast(Place, option.place), witness
+
+
+def _lines_below(tree: Bound) -> list[Option]:
+    """Return the nearest options below a tree that are lines of their own, each once."""
+    lines: list[Option] = []
+    seen: set[int] = set()
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if isinstance(node, Choice):
+            lines += [option for option in node.options if option.place is not None]
+            waiting += [option.node for option in node.options if option.place is None]
+        elif isinstance(node, Sequence):
+            waiting += node.parts
+    return lines
 
 
 def _short(text: str, most: int = 80) -> str:
