@@ -8,9 +8,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from guppylm.errors import GuppyError
+from guppylm.errors import GuppyError, NotFoundError, nearest
 from guppylm.packs.generate import SETS, Conversation, generate
 from guppylm.packs.load import load_pack
+from guppylm.packs.pack import Pack
+from guppylm.packs.place import Place
 
 _EXAMPLES = """examples:
   python -m guppylm sample guppy
@@ -40,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
     pack = load_pack(options.name, personas_dir=options.personas)
     rows = _rows(pack, options)
     if options.out:
-        options.out.write_text("".join(f"{line}\n" for line in _lines(rows, options.why)), encoding="utf-8")
+        _write(options.out, _lines(rows, options.why))
         print(f"{len(rows):,} rows written to {options.out}", file=sys.stderr)
     elif options.json:
         print("\n".join(_lines(rows, options.why)))
@@ -51,13 +53,18 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _rows(pack, options: argparse.Namespace) -> Sequence[Conversation]:
+def _write(out: Path, lines: Sequence[str]) -> None:
+    try:
+        out.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    except OSError as error:
+        raise GuppyError(f"{out} cannot be written: {error.strerror}", "name another file") from error
+
+
+def _rows(pack: Pack, options: argparse.Namespace) -> Sequence[Conversation]:
     """Return the rows asked for."""
     if options.set == "train" and not options.topic:
         return generate(pack, n_rows=options.n, n_exam=0, seed=options.seed).train
     if options.topic is not None and options.topic not in pack.topics:
-        from guppylm.errors import NotFoundError, nearest
-
         raise NotFoundError(f"there is no topic called {options.topic}", nearest(options.topic, pack.topics))
     n_topics = len(pack.topics) if options.topic else 1
     n_rows = options.n * n_topics if options.set == "train" else 20 * len(pack.topics)
@@ -79,7 +86,7 @@ def _lines(rows: Sequence[Conversation], why: bool) -> list[str]:
     return lines
 
 
-def _where(place) -> str:
+def _where(place: Place) -> str:
     return f"{place.file}:{place.line}" if place.line else f"{place.file}:{place.path}"
 
 
