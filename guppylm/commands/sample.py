@@ -20,6 +20,8 @@ _EXAMPLES = """examples:
   python -m guppylm sample guppy -n 60000 --out guppy.jsonl
   python -m guppylm sample guppy --set held_out -n 50"""
 
+_N_ENOUGH = 20  # rows a topic
+
 
 def add(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _EXAMPLES
@@ -44,12 +46,13 @@ def run(options: argparse.Namespace) -> int:
     if options.out:
         _write(options.out, _lines(rows, options.why))
         print(f"{len(rows):,} rows written to {options.out}", file=sys.stderr)
-    elif options.json:
+    elif options.json and rows:
         print("\n".join(_lines(rows, options.why)))
-    else:
+    elif rows:
         print("\n\n".join(_shown(row, options.why) for row in rows))
     if len(rows) < options.n:
-        print(f"there are only {len(rows):,} such rows to give", file=sys.stderr)
+        count = f"only {len(rows):,}" if rows else "no"
+        print(f"there are {count} such rows in {pack.name}", file=sys.stderr)
     return 0
 
 
@@ -61,16 +64,16 @@ def _write(out: Path, lines: Sequence[str]) -> None:
 
 
 def _rows(pack: Pack, options: argparse.Namespace) -> Sequence[Conversation]:
-    """Return the rows asked for."""
-    if options.set == "train" and not options.topic:
-        return generate(pack, n_rows=options.n, n_exam=0, seed=options.seed).train
+    """Return the rows asked for. A few are picked from enough for all topics."""
     if options.topic is not None and options.topic not in pack.topics:
         raise NotFoundError(f"there is no topic called {options.topic}", nearest(options.topic, pack.topics))
-    n_topics = len(pack.topics) if options.topic else 1
-    n_rows = options.n * n_topics if options.set == "train" else 20 * len(pack.topics)
-    dataset = generate(pack, n_rows=n_rows, n_exam=options.n * n_topics, seed=options.seed)
-    rows = getattr(dataset, options.set)
-    return [row for row in rows if options.topic in (None, row.category)][: options.n]
+    n_topics = len(pack.topics)
+    n_each = options.n if options.topic else -(-options.n // n_topics)
+    is_training = options.set == "train"
+    n_rows = max(options.n, n_topics * max(_N_ENOUGH, n_each if is_training and options.topic else 0))
+    dataset = generate(pack, n_rows=n_rows, n_exam=0 if is_training else n_each * n_topics, seed=options.seed)
+    rows = [row for row in getattr(dataset, options.set) if options.topic in (None, row.category)]
+    return rows[: options.n]
 
 
 def _lines(rows: Sequence[Conversation], why: bool) -> list[str]:
