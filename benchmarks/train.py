@@ -1,7 +1,7 @@
 """Measures what the choices made in training are worth: the same run, with one thing changed at a time.
 
     python benchmarks/train.py                              every variant, 3m, 100 steps each
-    python benchmarks/train.py --only default adamw --preset 9m --steps 300
+    python benchmarks/train.py --only default "adamw 0.003" --preset 9m --steps 300
     python benchmarks/train.py --json > train.json
 
 All variants take their steps in turn, one each, so that whatever else the machine is doing slows all of
@@ -40,14 +40,17 @@ from guppylm.training.loop import Run
 from guppylm.training.optimizer import OptimizerSettings
 from guppylm.training.settings import RECIPES, TrainSettings
 
-# What each variant changes. "adamw" and "averaged" are no settings; see `Contestant`.
+# What each variant changes. "adamw" and "averaged" are no settings; see `measure`.
 VARIANTS: dict[str, dict[str, Any]] = {
     "default": {},
-    "adamw": {},  # AdamW for the matrices too, at 0.001, the best of 0.0003, 0.001 and 0.003
+    "adamw 0.001": {"adamw": 0.001},  # AdamW for the matrices too, at this learning rate
+    "adamw 0.003": {"adamw": 0.003},
+    "adamw 0.01": {"adamw": 0.01},
     "averaged": {},  # the default's weights, an average in which the last fiftieth of the run counts most
     "dropout": {"dropout": 0.1},
     "fp32": {"precision": "fp32"},
-    "small batches": {"batch_tokens": 0.5},  # half the tokens a step, twice the steps
+    "half batches": {"batch_tokens": 0.5},  # half the tokens a step, twice the steps
+    "double batches": {"batch_tokens": 2.0},
     "matrix lr / 2": {"matrix_lr": 0.5},
     "matrix lr x 2": {"matrix_lr": 2.0},
     "other lr / 3": {"other_lr": 1 / 3},
@@ -116,12 +119,15 @@ def measure(args: argparse.Namespace) -> list[dict[str, Any]]:
     )
 
     def contestant(name: str) -> Contestant:
-        settings = changed(usual, VARIANTS[name])
+        changes = dict(VARIANTS[name])
+        adamw_lr = changes.pop("adamw", None)
+        settings = changed(usual, changes)
         device = pick(settings.device, precision=settings.precision)
         run = Run(pack, settings, device, dataset, tokenizer, out=Path("nowhere"))
-        if name == "adamw":
-            adamw = torch.optim.AdamW(run.model.parameters(), lr=0.001, betas=(0.9, 0.95), weight_decay=0.1)
-            adamw.param_groups[0]["full_lr"] = 0.001
+        if adamw_lr is not None:
+            betas, decay = settings.optimizer.betas, settings.optimizer.weight_decay
+            adamw = torch.optim.AdamW(run.model.parameters(), lr=adamw_lr, betas=betas, weight_decay=decay)
+            adamw.param_groups[0]["full_lr"] = adamw_lr
             run.optimizers = [adamw]
         decay = 1 - 50 / settings.n_steps
         average = (

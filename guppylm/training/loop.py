@@ -44,7 +44,7 @@ from guppylm.training.replies import Said, replies
 from guppylm.training.settings import TrainSettings
 
 N_CURVE_POINTS = 200  # of the loss curve over a whole run
-N_EXAMS = 20  # how often a whole run stops to measure the held-out loss
+N_EXAMS = 10  # how often a whole run stops to measure the held-out loss
 N_STARTERS = 8  # messages to try it on now and then
 CHECKPOINT_SECONDS = 60.0  # what a power cut may cost
 

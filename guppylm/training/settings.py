@@ -14,11 +14,11 @@ from guppylm.model.transformer import PRESETS
 from guppylm.training.device import DEVICES, PRECISIONS
 from guppylm.training.optimizer import OptimizerSettings
 
-# What fits a size. The steps of 9m take a quarter of an hour on two cores of 2025; smoke is for tests, and
-# its model learns to speak but not to listen.
+# What fits a size. 9m reads 6.5 million tokens, about two and a half times each of 60,000 rows, in some
+# twelve minutes on two cores with bf16. smoke is for tests; its model learns to speak but not to listen.
 RECIPES: dict[str, dict[str, Any]] = {
-    "9m": {"n_rows": 60_000, "n_steps": 1000, "batch_tokens": 8192, "vocab_size": 4096},
-    "3m": {"n_rows": 60_000, "n_steps": 1000, "batch_tokens": 8192, "vocab_size": 4096},
+    "9m": {"n_rows": 60_000, "n_steps": 800, "batch_tokens": 8192, "vocab_size": 4096},
+    "3m": {"n_rows": 60_000, "n_steps": 800, "batch_tokens": 8192, "vocab_size": 4096},
     "smoke": {"n_rows": 3_000, "n_steps": 150, "batch_tokens": 2048, "vocab_size": 1024},
 }
 
@@ -37,7 +37,7 @@ class TrainSettings:
     n_rows: int = field(
         default=60_000, metadata={"flag": "rows", "help": "conversations to make from the pack"}
     )
-    n_steps: int = field(default=1000, metadata={"flag": "steps", "help": "batches to learn from"})
+    n_steps: int = field(default=800, metadata={"flag": "steps", "help": "batches to learn from"})
     minutes: float | None = field(
         default=None, metadata={"help": "learn for so long instead of a number of steps"}
     )
@@ -51,7 +51,7 @@ class TrainSettings:
     )
     batch_tokens: int = 8192  # about what a step learns from
     vocab_size: int = 4096  # entries to aim for in the tokenizer; few texts give fewer
-    dropout: float = 0.0  # see loop.py
+    dropout: float = 0.0  # of no use where rows are many and seen a few times; see benchmarks/train.py
     optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
 
     def __post_init__(self) -> None:
