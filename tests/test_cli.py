@@ -182,7 +182,7 @@ def test_check_prints_findings_then_a_table_then_the_count(capsys, packs):
     code, out, err = run(capsys, "check", "moth", "--personas", packs, "--rows", 1000)
     assert (code, err) == (0, "")
     lines = out.splitlines()
-    assert lines[0].startswith("moth/topics/food.yaml:1:1: W210 ")
+    assert lines[0].startswith(f"{packs}/moth/topics/food.yaml:1:1: W210 ")
     assert [line.split() for line in lines if line.startswith(("food", "1 topic"))] == [
         ["food", "6", "16", "96"],
         ["1", "topic", "6", "16", "96"],
@@ -190,10 +190,18 @@ def test_check_prints_findings_then_a_table_then_the_count(capsys, packs):
     assert lines[-1] == "0 errors, 1 warning"
 
 
+def test_places_are_named_as_seen_from_here(capsys, packs, monkeypatch):
+    monkeypatch.chdir(packs.parent)
+    _, out, _ = run(capsys, "check", "mouth", "--personas", packs)
+    assert out.startswith(f"{packs.name}/mouth/topics/food.yaml:1:17: E140 ")
+
+
 def test_check_with_errors_is_exit_code_2(capsys, packs):
     code, out, err = run(capsys, "check", "mouth", "--personas", packs)
     assert (code, err) == (2, "")
-    assert out.splitlines()[0] == "mouth/topics/food.yaml:1:17: E140 no list or phrase called <snack>"
+    assert (
+        out.splitlines()[0] == f"{packs}/mouth/topics/food.yaml:1:17: E140 no list or phrase called <snack>"
+    )
     assert out.splitlines()[-1] == "1 error, 0 warnings"
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -48,7 +50,16 @@ def as_text(report: Report) -> str:
     n_errors = sum(finding.severity == "error" for finding in report.findings)
     n_warnings = len(report.findings) - n_errors
     count = f"{_plural(n_errors, 'error')}, {_plural(n_warnings, 'warning')}"
-    return "\n".join([*map(str, report.findings), *([""] if report.findings else []), *_table(report), count])
+    root = _shown_root(report.root)
+    findings = [f"{root}{finding}" for finding in report.findings]
+    return "\n".join([*findings, *([""] if findings else []), *_table(report), count])
+
+
+def _shown_root(root: Path) -> str:
+    """Return the packs folder as seen from here, so that a terminal can open the places that are named."""
+    with suppress(ValueError):  # not below the working directory
+        return f"{root.resolve().relative_to(Path.cwd())}{os.sep}"
+    return f"{root.resolve()}{os.sep}"
 
 
 def _table(report: Report) -> list[str]:

@@ -18,6 +18,7 @@ from guppylm.packs.document import finding_at
 from guppylm.packs.generate import SceneTrees
 from guppylm.packs.load import read_pack, sort_findings
 from guppylm.packs.pack import Pack
+from guppylm.packs.pause import no_collection
 from guppylm.packs.prompts import message_findings, overlap_findings
 from guppylm.packs.tidy import (
     brace_findings,
@@ -47,10 +48,12 @@ class Report:
     """What a check found.
 
     Attributes:
+        root: the folder that holds the packs, to which the findings' files are relative.
         findings: sorted by place.
         topics: what each topic can say; empty when the pack could not be loaded.
     """
 
+    root: Path
     findings: tuple[Finding, ...]
     topics: Mapping[str, Amount] = field(default_factory=dict)
 
@@ -64,6 +67,7 @@ class Report:
         return sum(amount.pairs for amount in self.topics.values())
 
 
+@no_collection()
 def check_pack(name_or_path: str | Path, *, personas_dir: Path | None = None, n_rows: int = N_ROWS) -> Report:
     """Return every finding about a pack, and what it can say.
 
@@ -76,7 +80,7 @@ def check_pack(name_or_path: str | Path, *, personas_dir: Path | None = None, n_
     """
     reading = read_pack(name_or_path, personas_dir=personas_dir)
     if reading.pack is None:
-        return Report(findings=tuple(reading.findings))
+        return Report(root=reading.folder.parent, findings=tuple(reading.findings))
     pack = reading.pack
     trees = reading.trees
     amounts = {name: _amount(scenes, reading.counter) for name, scenes in trees.items()}
@@ -93,7 +97,8 @@ def check_pack(name_or_path: str | Path, *, personas_dir: Path | None = None, n_
         *empty_findings(trees),
         *_capacity_findings(pack, amounts, n_rows),
     ]
-    return Report(findings=tuple(sort_findings(findings)), topics=amounts)
+    findings = sort_findings(findings)
+    return Report(root=reading.folder.parent, findings=tuple(findings), topics=amounts)
 
 
 def _amount(scenes: list[SceneTrees], counter: Counter) -> Amount:

@@ -23,6 +23,7 @@ from guppylm.packs.generate import MAX_HELD_OUT, SceneTrees
 from guppylm.packs.grammar import Line, Scope
 from guppylm.packs.lists import Names, read_line, texts_at
 from guppylm.packs.pack import Noise, Pack, Scene, Topic, Voice
+from guppylm.packs.pause import no_collection
 from guppylm.packs.place import Place
 from guppylm.packs.schema import NoiseKeys, PersonaFile, TopicFile
 from guppylm.packs.shares import share_out
@@ -67,6 +68,7 @@ def load_pack(name_or_path: str | Path, *, personas_dir: Path | None = None) -> 
     return reading.pack
 
 
+@no_collection()
 def read_pack(name_or_path: str | Path, *, personas_dir: Path | None = None) -> Reading:
     """Return a pack with its findings, warnings too. Raises NotFoundError like `load_pack`."""
     folder = find_folder(name_or_path, personas_dir)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 import time
@@ -232,6 +233,17 @@ def test_a_check_never_imports_torch_or_the_page(tmp_path):
         check=True,
     )
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_the_collector_goes_on_as_before(tmp_path):
+    check_files(tmp_path, {})
+    assert gc.isenabled()
+    gc.disable()
+    try:
+        check_files(tmp_path, {})
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
 
 
 def test_a_check_of_sixty_topics_is_quick(tmp_path):
