@@ -17,7 +17,7 @@ be the same food and `<food> and <food2>` must not.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import lru_cache
 
 from guppylm.packs.grammar import Bound, Variable, Word, WordList
@@ -65,16 +65,18 @@ class TooManyPromptsError(ValueError):
     """The trees have too much in common to be compared exactly."""
 
 
-def shared_texts(trees: Mapping[str, Bound], *, limit: int = 20) -> Iterator[tuple[str, tuple[str, ...]]]:
+def shared_texts(
+    trees: Mapping[str, Bound], *, limit: int = 20, quiet: Collection[str] = ()
+) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Yield (normalised text, owners) for texts that more than one owner's tree can say.
 
-    At most `limit` are found, no two by the same owners.
+    At most `limit` are found, no two by the same owners. What only `quiet` owners share is not reported.
 
     Raises:
         TooManyPromptsError: more fronts than we are willing to follow.
     """
     reported: set[tuple[str, ...]] = set()
-    for text, found in _Reader(trees).shared():
+    for text, found in _Reader(trees, quiet).shared():
         owners = tuple(sorted(found))
         if owners not in reported:
             reported.add(owners)
@@ -86,7 +88,8 @@ def shared_texts(trees: Mapping[str, Bound], *, limit: int = 20) -> Iterator[tup
 class _Reader:
     """Reads all trees at once."""
 
-    def __init__(self, trees: Mapping[str, Bound]) -> None:
+    def __init__(self, trees: Mapping[str, Bound], quiet: Collection[str] = ()) -> None:
+        self._quiet = frozenset(quiet)
         self._rests: dict[tuple[int, Rest | None], Rest] = {}
         self._exits: dict[frozenset[tuple[Rest | None, Exit]], Exit] = {}
         self._arrivals: dict[tuple[bool, Rest | None, Exit, Words], Arrival] = {}
@@ -109,14 +112,26 @@ class _Reader:
         while todo:
             text, front = todo.pop()
             complete = {owner for letters, arrival in front if not letters for owner in arrival.exit.owners}
-            if len(complete) > 1:
+            if self._is_news(complete):
                 yield text, complete
             for characters, behind in self._advance(front):
-                if behind not in seen and _has_two_owners(behind):
+                if behind not in seen and self._matters(behind):
                     seen.add(behind)
                     todo.append((text + characters, behind))
             if len(seen) > MAX_FRONTS:
                 raise TooManyPromptsError("too many prompts to compare")
+
+    def _is_news(self, owners: Collection[str]) -> bool:
+        return len(owners) > 1 and not self._quiet.issuperset(owners)
+
+    def _matters(self, points: Iterable[Point]) -> bool:
+        """Tell whether something worth reporting could still come of these points."""
+        owners: set[str] = set()
+        for _, arrival in points:
+            owners |= arrival.exit.owners
+            if self._is_news(owners):
+                return True
+        return False
 
     def _advance(self, front: Front) -> Iterator[tuple[str, Front]]:
         """Yield the characters that can come next, as many at a time as all agree on, and the front behind them."""
@@ -126,7 +141,7 @@ class _Reader:
             if letters:  # behind a space there is always a letter
                 by_beginning.setdefault(letters[:2] if letters[0] == " " else letters[0], []).append(point)
         for points in by_beginning.values():
-            if not _has_two_owners(points):
+            if not self._matters(points):
                 continue
             characters = os.path.commonprefix([letters for letters, _ in points])
             n = len(characters)
@@ -216,19 +231,6 @@ class _Reader:
             self._leaves[id(node)] = sorted(set(map(_parts, texts)))
         for parts in self._leaves[id(node)]:
             yield *parts, words
-
-
-def _has_two_owners(points: Iterable[Point]) -> bool:
-    first: str | None = None
-    for _, arrival in points:
-        if len(arrival.exit.owners) > 1:
-            return True
-        (owner,) = arrival.exit.owners
-        if first is None:
-            first = owner
-        elif owner != first:
-            return True
-    return False
 
 
 @lru_cache(maxsize=4096)

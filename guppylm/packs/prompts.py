@@ -38,7 +38,7 @@ def overlap_findings(pack: Pack, trees: Trees) -> list[Finding]:
     owners |= {key: option.node for key, option in held_out.items()}
     findings: dict[object, Finding] = {}
     try:
-        for text, shared in shared_texts(owners, limit=MAX_OVERLAPS):
+        for text, shared in shared_texts(owners, limit=MAX_OVERLAPS, quiet=held_out):
             scenes = [key for key in shared if key in asked]
             for key in shared if scenes else ():
                 if key in held_out:

@@ -68,6 +68,11 @@ def test_shared_prompts_are_found_exactly_when_there_are_some(seed):
     assert found <= expected
 
 
+def test_quiet_owners_may_share_with_one_another():
+    trees = {"a": bind("x", "y"), "b": bind("x", "z"), "c": bind("z")}
+    assert list(shared_texts(trees, quiet={"a", "b"})) == [("z", ("b", "c"))]
+
+
 def test_a_forbidden_phrase_is_found_across_borders_with_a_text_that_can_occur():
     tree = bind("i am a <kind> (mod|)<end>", words={"kind": ["language", "fish"]}, phrases={"end": ["el.", "est."]})
     assert find_phrase(tree, "Language Model") == "i am a language model."
