@@ -102,7 +102,7 @@ class ChatTab:
             with gr.Row():
                 self.temperature = gr.Slider(
                     0, 2, knobs.temperature, step=0.05, label="Temperature", elem_id="temperature",
-                    info="0 is careful, 2 is wild", buttons=[],
+                    info="0 careful, 2 wild", buttons=[],
                 )  # fmt: skip
                 self.top_k = gr.Slider(
                     0, 100, knobs.top_k, step=1, label="Top-k", elem_id="top-k",
@@ -116,7 +116,7 @@ class ChatTab:
                 self.new_seed = gr.Checkbox(True, label="A new seed each time", elem_id="new-seed")
                 self.seed = gr.Number(
                     0,
-                    label="Seed (the same one repeats a reply)",
+                    label="Seed",
                     precision=0,
                     minimum=0,
                     maximum=MAX_SEED,

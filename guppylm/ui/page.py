@@ -21,6 +21,7 @@ HEADER = """
 <header><h1>GuppyLM</h1>
 <p>Tiny language models with a character. Everything happens here, on this machine.</p></header>
 """
+FOOT = "<p>Nothing you say here is kept.</p>"
 LIGHT = '<button type="button" aria-pressed="false" aria-label="Dark page" title="Light or dark">◐</button>'
 
 
@@ -49,6 +50,7 @@ def build_app(settings: AppSettings, *, shelf: Shelf | None = None) -> gr.Blocks
         tab = ChatTab(shelf=shelf, n_concurrent=settings.n_concurrent)
         tab.build()
         tab.wire(page)
+        gr.HTML(FOOT, **_html("foot"))
         add_endpoints(shelf, n_concurrent=settings.n_concurrent)
     page.queue(default_concurrency_limit=settings.n_concurrent, max_size=settings.n_waiting)
     return page
