@@ -6,7 +6,7 @@ To read it in the order in which things happen:
     hidden.py remedies.py read.py read_json.py      bytes -> document
     schema.py validate.py publish.py                document -> typed content; JSON Schema for editors
     lang.py forms.py grammar.py                     a line -> a tree in which every name has a meaning
-    files.py sources.py lists.py bounds.py load.py  a folder -> one frozen Pack (pack.py)
+    files.py avatar.py sources.py lists.py bounds.py load.py    a folder -> one frozen Pack (pack.py)
     count.py unrank.py draw.py recognise.py         how many; number n; one after another; which could it be
     normalise.py noise.py shares.py generate.py     Pack + seed -> training and examination sets
     style.py real.py sift.py overlap.py             what can come out, proved over trees

@@ -6,16 +6,21 @@ difference before you keep it.
 
 from __future__ import annotations
 
+import re
 import tempfile
 from pathlib import Path
 
 import pytest
 
+import guppylm.packs
 from guppylm.packs.findings import CATALOGUE
+from guppylm.packs.sources import PERSONAS_DIR
 from tests.packs.packs import check_files, sections
 
 FOLDER = Path(__file__).parent.parent / "bad_packs"
 CASES = sorted(FOLDER.glob("*.txt"))
+
+CODE = re.compile(r"\"([EW][12]\d\d)\"")
 
 # Given by a test of its own, since their packs are not made of a few small files.
 ELSEWHERE = {"E112", "W210", "W213"}
@@ -38,6 +43,17 @@ def test_every_code_has_a_bad_pack() -> None:
     shown = {case.stem.split("_")[0] for case in CASES}
     assert shown | ELSEWHERE == set(CATALOGUE)
     assert not shown & ELSEWHERE
+
+
+def test_the_catalogue_holds_the_codes_of_the_source_and_no_others() -> None:
+    sources = (path for path in Path(guppylm.packs.__path__[0]).glob("*.py") if path.stem != "findings")
+    given = {code for path in sources for code in CODE.findall(path.read_text(encoding="utf-8"))}
+    assert given == set(CATALOGUE)
+
+
+def test_the_authors_manual_explains_every_code() -> None:
+    manual = (PERSONAS_DIR / "README.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"\b[EW][12]\d\d\b", manual)) == set(CATALOGUE)
 
 
 def test_the_bad_pack_of_a_code_gives_that_code() -> None:
