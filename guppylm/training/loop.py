@@ -15,6 +15,7 @@ has to learn to answer people and not to imitate them.
 from __future__ import annotations
 
 import dataclasses
+import random
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -43,6 +44,7 @@ from guppylm.training.progress import Progress, Stage
 from guppylm.training.replies import Said, replies
 from guppylm.training.settings import TrainSettings
 
+P_MOVED = 0.15  # share of the steps whose rows begin at another position than the first
 N_CURVE_POINTS = 200  # of the loss curve over a whole run
 N_EXAMS = 10  # how often a whole run stops to measure the held-out loss
 N_STARTERS = 8  # messages to try it on now and then
@@ -181,7 +183,7 @@ class Run:
         share = learning_rate_at(self.fraction, warm_up=self.settings.optimizer.warm_up)
         set_learning_rate(self.optimizers, share)
 
-        loss = self.loss_of(batch)
+        loss = self.loss_of(batch, first=self._first_position(batch))
         self.scaler.scale(loss).backward()
         for optimizer in self.optimizers:
             self.scaler.step(optimizer)
@@ -193,11 +195,21 @@ class Run:
         self.losses.append(_finite(loss.item(), self.step))
         self.speed.append((batch.n_tokens, self.clock() - started))
 
-    def loss_of(self, batch: Batch) -> Tensor:
+    def _first_position(self, batch: Batch) -> int:
+        """Return where the rows of this step begin: mostly at 0, now and then anywhere that they fit.
+
+        No row is as long as the context. Without this the positions behind the longest row would stay as random
+        as they began, and a long message would be answered with noise.
+        """
+        rng = random.Random(f"{self.settings.seed}/{self.step}/position")
+        n_free = self.config.context - batch.ids.shape[1]
+        return rng.randint(0, n_free) if rng.random() < P_MOVED else 0
+
+    def loss_of(self, batch: Batch, *, first: int = 0) -> Tensor:
         """Return the mean surprise at those tokens of a batch that the model has to learn."""
         batch = batch.to(self.device.torch_device)
         with self.device.autocast():
-            logits = self.model(batch.ids, keep=batch.keep)  # (N, V)
+            logits = self.model(batch.ids, keep=batch.keep, first=first)  # (N, V)
         return F.cross_entropy(logits.float(), batch.targets[batch.keep], ignore_index=IGNORE)
 
     # ---- looking up ------------------------------------------------------------------------------------
