@@ -17,7 +17,7 @@ from guppylm.training.optimizer import OptimizerSettings
 # What fits a size. 9m reads 6.5 million tokens, about two and a half times each of 60,000 rows, in some
 # twelve minutes on two cores with bf16. smoke is for tests; its model learns to speak but not to listen.
 RECIPES: dict[str, dict[str, Any]] = {
-    "9m": {"n_rows": 60_000, "n_steps": 800, "batch_tokens": 8192, "vocab_size": 4096},
+    "9m": {"n_rows": 60_000, "n_steps": 1200, "batch_tokens": 8192, "vocab_size": 4096},
     "3m": {"n_rows": 60_000, "n_steps": 800, "batch_tokens": 8192, "vocab_size": 4096},
     "smoke": {"n_rows": 3_000, "n_steps": 150, "batch_tokens": 2048, "vocab_size": 1024},
 }
