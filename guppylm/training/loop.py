@@ -295,7 +295,8 @@ class Run:
         )
         title = f"{self.pack.title}, {self.model.n_parameters / 1e6:.1f}M parameters, {self.step:,} steps"
         picture = loss_png(self.curve, vocab_size=self.config.vocab_size, title=title)
-        bundle.save(self.out, other_files={"loss.png": picture} if picture else None)
+        # Half the size, and no reply changes for it: weights are small numbers, and fp16 keeps three digits.
+        bundle.save(self.out, dtype="fp16", other_files={"loss.png": picture} if picture else None)
         return metrics
 
 
