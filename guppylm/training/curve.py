@@ -26,9 +26,7 @@ def loss_png(curve: Sequence[Mapping[str, Any]], *, vocab_size: int, title: str)
     except ImportError:
         return None
     learned = [(point["n_tokens"], point["loss"]) for point in curve if point["loss"] is not None]
-    held_out = [
-        (point["n_tokens"], point["held_out_loss"]) for point in curve if point["held_out_loss"] is not None
-    ]
+    held_out = [(point["n_tokens"], point["held_out_loss"]) for point in curve if point["held_out_loss"] is not None]
     if not learned:
         return None
     figure = Figure(figsize=(8, 4.5), dpi=120, layout="constrained", facecolor="white")
@@ -60,9 +58,7 @@ def loss_png(curve: Sequence[Mapping[str, Any]], *, vocab_size: int, title: str)
     axes.set_title(title, loc="left", color=INK, fontweight="bold")
     axes.set_ylim(bottom=0, top=max(guess * 1.08, max(loss for _, loss in learned)))
     axes.set_xlim(left=0)
-    axes.xaxis.set_major_formatter(
-        lambda n, _: f"{n / 1e6:g}M" if n >= 1e6 else f"{n / 1e3:g}k" if n else "0"
-    )
+    axes.xaxis.set_major_formatter(lambda n, _: f"{n / 1e6:g}M" if n >= 1e6 else f"{n / 1e3:g}k" if n else "0")
     axes.grid(axis="y", color="#e8ecef", linewidth=0.8)
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(QUIET)

@@ -78,9 +78,7 @@ class Device:
         }
 
 
-def pick(
-    wanted: str = "auto", *, precision: str = "auto", clock: Callable[[], float] = time.perf_counter
-) -> Device:
+def pick(wanted: str = "auto", *, precision: str = "auto", clock: Callable[[], float] = time.perf_counter) -> Device:
     """Return the device called `wanted`, or with "auto" the fastest kind there is: CUDA, MPS, CPU.
 
     Args:

@@ -27,15 +27,12 @@ class Said:
     reply: str
 
 
-def replies(
-    model: Transformer, tokenizer: Tokenizer, prompts: Iterable[str], *, seed: int
-) -> tuple[Said, ...]:
+def replies(model: Transformer, tokenizer: Tokenizer, prompts: Iterable[str], *, seed: int) -> tuple[Said, ...]:
     """Return one reply to each prompt. Leaves the model in the mode it was in, and torch's dice alone."""
     was_training = model.training
     model.eval()
     said = tuple(
-        Said(prompt=prompt, reply=_reply(model, tokenizer, tokenizer.prompt((), prompt), seed))
-        for prompt in prompts
+        Said(prompt=prompt, reply=_reply(model, tokenizer, tokenizer.prompt((), prompt), seed)) for prompt in prompts
     )
     model.train(was_training)
     return said
