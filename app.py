@@ -86,18 +86,10 @@ def _parser() -> argparse.ArgumentParser:
         epilog="examples:\n  python app.py\n  python app.py --port 8000\n  python app.py --models my-models",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "--models", type=Path, default=Path("models"), metavar="DIR", help="trained bundles (models)"
-    )
-    parser.add_argument(
-        "--personas", type=Path, default=Path("personas"), metavar="DIR", help="packs (personas)"
-    )
-    parser.add_argument(
-        "--port", type=int, metavar="N", help="this port or none; by default the first free from 7860"
-    )
-    parser.add_argument(
-        "--host", metavar="NAME", help="address to listen on (127.0.0.1, or what the Space sets)"
-    )
+    parser.add_argument("--models", type=Path, default=Path("models"), metavar="DIR", help="trained bundles (models)")
+    parser.add_argument("--personas", type=Path, default=Path("personas"), metavar="DIR", help="packs (personas)")
+    parser.add_argument("--port", type=int, metavar="N", help="this port or none; by default the first free from 7860")
+    parser.add_argument("--host", metavar="NAME", help="address to listen on (127.0.0.1, or what the Space sets)")
     return parser
 
 

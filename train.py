@@ -77,9 +77,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         argument_default=argparse.SUPPRESS,  # so that a preset can tell what was asked for
     )
-    parser.add_argument(
-        "--persona", required=True, metavar="NAME", help="a folder of personas/, or a path to one"
-    )
+    parser.add_argument("--persona", required=True, metavar="NAME", help="a folder of personas/, or a path to one")
     for field in fields(TrainSettings):
         if not field.metadata:
             continue
@@ -90,15 +88,9 @@ def _parser() -> argparse.ArgumentParser:
         usual = ", ".join(f"{n} for {preset}" for preset, n in by_preset.items()) or field.default
         help = field.metadata["help"] + (f" ({usual})" if usual is not None else "")
         metavar = None if choices else flag[0].upper()
-        parser.add_argument(
-            f"--{flag}", dest=field.name, type=kind, choices=choices, metavar=metavar, help=help
-        )
-    parser.add_argument(
-        "--out", type=Path, default=None, metavar="DIR", help="the bundle to write (models/NAME)"
-    )
-    parser.add_argument(
-        "--resume", action="store_true", default=False, help="go on with a run that was stopped"
-    )
+        parser.add_argument(f"--{flag}", dest=field.name, type=kind, choices=choices, metavar=metavar, help=help)
+    parser.add_argument("--out", type=Path, default=None, metavar="DIR", help="the bundle to write (models/NAME)")
+    parser.add_argument("--resume", action="store_true", default=False, help="go on with a run that was stopped")
     parser.add_argument(
         "--json",
         action="store_true",
@@ -116,9 +108,7 @@ def _train(args: argparse.Namespace, *, command: str) -> int:
 
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise TrainingError("Training on several processes is not there yet.", "Run it without torchrun.")
-    asked = {
-        name: value for name, value in vars(args).items() if name in {f.name for f in fields(TrainSettings)}
-    }
+    asked = {name: value for name, value in vars(args).items() if name in {f.name for f in fields(TrainSettings)}}
     if "n_steps" in asked and "minutes" in asked:
         raise TrainingError("--steps and --minutes are two ways to say when to stop.", "Give one of them.")
     pack = load_pack(args.persona)
@@ -146,9 +136,7 @@ def _train(args: argparse.Namespace, *, command: str) -> int:
 
 def _stopped(stop: _StopSign, last: Progress | None, args: argparse.Namespace, out: Path) -> int:
     if last is not None and last.stage in ("learning", "saving"):
-        again = (
-            f"python train.py --persona {args.persona}" + (f" --out {out}" if args.out else "") + " --resume"
-        )
+        again = f"python train.py --persona {args.persona}" + (f" --out {out}" if args.out else "") + " --resume"
         print(f"Stopped after step {last.step:,}; {out} holds what it has learned so far.", file=sys.stderr)
         print(f"Go on:  {again}", file=sys.stderr)
     else:

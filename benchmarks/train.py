@@ -114,9 +114,7 @@ def measure(args: argparse.Namespace) -> list[dict[str, Any]]:
     dataset = generate(pack, n_rows=args.rows, seed=args.seed)
     texts = (text for row in dataset.train for text in (row.input, row.output))
     tokenizer = Tokenizer.train(texts, vocab_size=RECIPES[args.preset]["vocab_size"])
-    usual = TrainSettings.of(
-        args.preset, n_rows=args.rows, n_steps=args.steps, seed=args.seed, device=args.device
-    )
+    usual = TrainSettings.of(args.preset, n_rows=args.rows, n_steps=args.steps, seed=args.seed, device=args.device)
 
     def contestant(name: str) -> Contestant:
         changes = dict(VARIANTS[name])
@@ -130,9 +128,7 @@ def measure(args: argparse.Namespace) -> list[dict[str, Any]]:
             adamw.param_groups[0]["full_lr"] = adamw_lr
             run.optimizers = [adamw]
         decay = 1 - 50 / settings.n_steps
-        average = (
-            AveragedModel(run.model, multi_avg_fn=get_ema_multi_avg_fn(decay)) if name == "averaged" else None
-        )
+        average = AveragedModel(run.model, multi_avg_fn=get_ema_multi_avg_fn(decay)) if name == "averaged" else None
         return Contestant(name, run, average)
 
     contestants = [contestant(name) for name in args.only]
@@ -183,18 +179,14 @@ def table(results: list[dict[str, Any]]) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--persona", default="guppy", metavar="NAME")
     parser.add_argument("--preset", default="3m", choices=list(RECIPES))
     parser.add_argument("--rows", type=int, default=60_000, metavar="N")
     parser.add_argument("--steps", type=int, default=100, metavar="N")
     parser.add_argument("--seed", type=int, default=0, metavar="S")
     parser.add_argument("--device", default="auto")
-    parser.add_argument(
-        "--only", nargs="+", default=list(VARIANTS), choices=list(VARIANTS), metavar="VARIANT"
-    )
+    parser.add_argument("--only", nargs="+", default=list(VARIANTS), choices=list(VARIANTS), metavar="VARIANT")
     parser.add_argument("--json", action="store_true", help="everything, as JSON")
     return parser
 

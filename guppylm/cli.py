@@ -33,9 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     for stream in (sys.stdin, sys.stdout, sys.stderr):
-        if isinstance(
-            stream, io.TextIOWrapper
-        ):  # any text in, any text out, whatever the terminal's settings
+        if isinstance(stream, io.TextIOWrapper):  # any text in, any text out, whatever the terminal's settings
             stream.reconfigure(encoding="utf-8", errors="replace")
     try:
         options = _parser(arguments[0] if arguments else "").parse_args(arguments)

@@ -18,9 +18,7 @@ from guppylm.packs.starter import FILES
 from tests.packs.packs import write_pack
 
 ROOT = Path(__file__).parents[1]
-TOPIC = (
-    "ask: (are you|do you feel) (hungry|thirsty|fine)\nheld_out: got an appetite\nreply: (no|yes), <2..9>\n"
-)
+TOPIC = "ask: (are you|do you feel) (hungry|thirsty|fine)\nheld_out: got an appetite\nreply: (no|yes), <2..9>\n"
 
 
 @pytest.fixture
@@ -199,9 +197,7 @@ def test_places_are_named_as_seen_from_here(capsys, packs, monkeypatch):
 def test_check_with_errors_is_exit_code_2(capsys, packs):
     code, out, err = run(capsys, "check", "mouth", "--personas", packs)
     assert (code, err) == (2, "")
-    assert (
-        out.splitlines()[0] == f"{packs}/mouth/topics/food.yaml:1:17: E140 no list or phrase called <snack>"
-    )
+    assert out.splitlines()[0] == f"{packs}/mouth/topics/food.yaml:1:17: E140 no list or phrase called <snack>"
     assert out.splitlines()[-1] == "1 error, 0 warnings"
 
 

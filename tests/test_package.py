@@ -13,16 +13,14 @@ import guppylm
 
 def run(script: str) -> str:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    done = subprocess.run(
-        [sys.executable, "-c", script], env=environment, capture_output=True, check=True, text=True
-    )
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, check=True, text=True)
     return done.stdout.strip()
 
 
 def test_loading_packs_costs_no_torch():
-    assert run(
-        "import sys; from guppylm import load_pack; print('torch' in sys.modules, callable(load_pack))"
-    ) == ("False True")
+    assert run("import sys; from guppylm import load_pack; print('torch' in sys.modules, callable(load_pack))") == (
+        "False True"
+    )
 
 
 def test_the_names_of_the_readme_are_there():

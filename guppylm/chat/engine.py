@@ -134,28 +134,20 @@ class Chat:
         sampling = self.bundle.generation.changed(temperature=temperature, top_k=top_k, top_p=top_p)
         window = self.window(message, history=history, max_tokens=max_tokens)
         room = max(0, self.context - len(window.ids))
-        return Stream(
-            self.bundle, window, sampling, _seed(seed), room if max_tokens is None else min(max_tokens, room)
-        )
+        return Stream(self.bundle, window, sampling, _seed(seed), room if max_tokens is None else min(max_tokens, room))
 
-    def window(
-        self, message: str, *, history: Sequence[tuple[str, str]] = (), max_tokens: int | None = None
-    ) -> Window:
+    def window(self, message: str, *, history: Sequence[tuple[str, str]] = (), max_tokens: int | None = None) -> Window:
         """Return what the model would be shown of a conversation, and what not."""
         if max_tokens is not None and (not isinstance(max_tokens, int) or max_tokens < 1):
             raise ChatError(f"max_tokens is {max_tokens!r}.", "Give a whole number of at least 1.")
         reserve = min(max_tokens or N_RESERVED, self.context // 2)
-        return visible(
-            history, message, self.bundle.tokenizer, self.context, reserve, max_turns=self.max_turns
-        )
+        return visible(history, message, self.bundle.tokenizer, self.context, reserve, max_turns=self.max_turns)
 
 
 class Stream:
     """One reply while it is being made: an iterator of Tokens, and afterwards `reply`."""
 
-    def __init__(
-        self, bundle: Bundle, window: Window, sampling: Sampling, seed: int, max_tokens: int
-    ) -> None:
+    def __init__(self, bundle: Bundle, window: Window, sampling: Sampling, seed: int, max_tokens: int) -> None:
         self.window = window
         self._bundle = bundle
         self._sampling = sampling
@@ -223,7 +215,5 @@ def _seed(seed: int | None) -> int:
     if seed is None:
         return torch.Generator().seed() % 2**63
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
-        raise ChatError(
-            f"seed is {seed!r}.", "Give a whole number from 0 up, or none for a new one each time."
-        )
+        raise ChatError(f"seed is {seed!r}.", "Give a whole number from 0 up, or none for a new one each time.")
     return seed

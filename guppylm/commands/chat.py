@@ -36,9 +36,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="with --prompt: answer with a line of JSON")
     parser.add_argument("--seed", type=int, metavar="S", help="the same seed gives the same reply")
     parser.add_argument("--temperature", type=float, metavar="T", help="0 always takes the likeliest word")
-    parser.add_argument(
-        "--top-k", type=int, metavar="K", help="choose among the K likeliest tokens; 0 for all"
-    )
+    parser.add_argument("--top-k", type=int, metavar="K", help="choose among the K likeliest tokens; 0 for all")
     parser.add_argument("--top-p", type=float, metavar="P", help="choose among those that make up this much")
     parser.add_argument("--max-tokens", type=int, metavar="N", help="the longest reply")
     parser.add_argument("--models", type=Path, metavar="DIR", help="where bundles are (default: models/)")
@@ -72,9 +70,7 @@ def _find_bundle(name: str, models_dir: Path) -> Path:
     if not is_path and name in list_personas():
         raise NotFoundError(f"{name} has not been trained yet", f"python train.py --persona {name}")
     known = [path.name for path in models_dir.iterdir() if path.is_dir()] if models_dir.is_dir() else []
-    raise NotFoundError(
-        f"there is no trained persona called {name}", nearest(folder.name, known or list_personas())
-    )
+    raise NotFoundError(f"there is no trained persona called {name}", nearest(folder.name, known or list_personas()))
 
 
 def _messages() -> Iterator[str]:

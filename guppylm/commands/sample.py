@@ -28,9 +28,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", metavar="NAME", help="a folder of personas/, or a path to a pack")
     parser.add_argument("-n", type=int, default=12, metavar="N", help="how many (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="the same seed gives the same rows")
-    parser.add_argument(
-        "--set", choices=SETS, default="train", help="which set they come from (default: train)"
-    )
+    parser.add_argument("--set", choices=SETS, default="train", help="which set they come from (default: train)")
     parser.add_argument("--topic", metavar="TOPIC", help="only rows of this topic")
     parser.add_argument("--why", action="store_true", help="show the lines and the words behind each")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write JSON lines to this file instead")

@@ -65,9 +65,7 @@ class Bundle:
 
     def __post_init__(self) -> None:
         if self.model.config != self.config:
-            raise BundleError(
-                "the model was built with another config than the bundle has.", "Pass model.config."
-            )
+            raise BundleError("the model was built with another config than the bundle has.", "Pass model.config.")
         if self.tokenizer.vocab_size != self.config.vocab_size:
             sizes = f"{self.tokenizer.vocab_size} entries and the config {self.config.vocab_size}"
             raise BundleError(f"the tokenizer has {sizes}.", files.FETCH_AGAIN)
@@ -81,9 +79,7 @@ class Bundle:
             )
         for path in self.pack_files:
             if "\\" in path or any(part in ("", "..") or part.startswith(".") for part in path.split("/")):
-                raise BundleError(
-                    f"{path!r} cannot be a file of a pack.", "Paths stay inside the pack's folder."
-                )
+                raise BundleError(f"{path!r} cannot be a file of a pack.", "Paths stay inside the pack's folder.")
 
     @property
     def name(self) -> str:
@@ -94,9 +90,7 @@ class Bundle:
     def pack(self) -> Pack:
         """The exact pack it was raised on, read from the bundle's own copy. Raises PackError, BundleError."""
         if self.folder is None:
-            raise BundleError(
-                "this bundle was never saved, so its pack is on no disk.", "Save and load it first."
-            )
+            raise BundleError("this bundle was never saved, so its pack is on no disk.", "Save and load it first.")
         from guppylm.packs.load import load_pack
 
         return load_pack(self.name, personas_dir=self.folder / "pack")

@@ -167,9 +167,7 @@ def check_place(target: Path) -> None:
         return
     is_bundle = (target / "config.json").is_file() and (target / "metrics.json").is_file()
     if not target.is_dir() or not (is_bundle or not any(target.iterdir())):
-        raise BundleError(
-            f"{target}: there is something here, and it is no bundle.", "Choose another folder."
-        )
+        raise BundleError(f"{target}: there is something here, and it is no bundle.", "Choose another folder.")
 
 
 def swap_in(beside: Path, target: Path) -> None:
@@ -188,9 +186,7 @@ def swap_in(beside: Path, target: Path) -> None:
 
 def _check_complete(folder: Path) -> None:
     if not folder.is_dir():
-        raise BundleError(
-            f"{folder}: there is no such folder.", "Train a persona, or give the path of a bundle."
-        )
+        raise BundleError(f"{folder}: there is no such folder.", "Train a persona, or give the path of a bundle.")
     missing = [name for name in FILES if not (folder / name).is_file()]
     if not (folder / "pack").is_dir():
         missing.append("pack/")
@@ -248,16 +244,12 @@ def _check_equal(path: Path, expected: dict[str, object]) -> None:
         if key not in expected:
             raise BundleError(f"{path}: {key} is a setting that this project does not have.", FETCH_AGAIN)
         if found[key] != expected[key]:
-            raise BundleError(
-                f"{path}: {key} is {found[key]!r} where {expected[key]!r} is called for.", FETCH_AGAIN
-            )
+            raise BundleError(f"{path}: {key} is {found[key]!r} where {expected[key]!r} is called for.", FETCH_AGAIN)
 
 
 def _check_digest(path: Path, metrics: Mapping[str, Any], name: str, found: str) -> None:
     if metrics["digests"].get(name) != found:
-        raise BundleError(
-            f"{path}: not the {name} that metrics.json describes; its digest differs.", FETCH_AGAIN
-        )
+        raise BundleError(f"{path}: not the {name} that metrics.json describes; its digest differs.", FETCH_AGAIN)
 
 
 def _from_json(path: Path) -> Any:

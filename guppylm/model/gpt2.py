@@ -85,9 +85,7 @@ def config_from_gpt2(found: object, where: str) -> tuple[ModelConfig, str]:
         raise BundleError(f"{where}: {key} is a setting that this model does not have.", FETCH_AGAIN)
     for key, value in FIXED.items():
         if found[key] != value or isinstance(found[key], bool) != isinstance(value, bool):
-            raise BundleError(
-                f"{where}: {key} is {found[key]!r}, and only {value!r} is implemented.", FETCH_AGAIN
-            )
+            raise BundleError(f"{where}: {key} is {found[key]!r}, and only {value!r} is implemented.", FETCH_AGAIN)
     if found["dtype"] not in DTYPES:
         raise BundleError(f"{where}: dtype is {found['dtype']!r}.", f"Known are {' and '.join(DTYPES)}.")
     if not found["resid_pdrop"] == found["embd_pdrop"] == found["attn_pdrop"]:
@@ -134,9 +132,7 @@ def weights_from_gpt2(tensors: Mapping[str, Tensor], config: ModelConfig) -> dic
 
 def _turned(our_name: str, tensor: Tensor) -> Tensor:
     """Transpose the matrices that Conv1D keeps the other way round: those in a block."""
-    return (
-        tensor.T.contiguous() if our_name.startswith("blocks.") and tensor.dim() == 2 else tensor.contiguous()
-    )
+    return tensor.T.contiguous() if our_name.startswith("blocks.") and tensor.dim() == 2 else tensor.contiguous()
 
 
 def check_tensors(
@@ -150,9 +146,7 @@ def check_tensors(
         raise BundleError(f"{where}: {name} is a tensor that this model does not have.", FETCH_AGAIN)
     for name, (shape, kind) in found.items():
         if list(shape) != expected[name]:
-            message = (
-                f"{where}: {name} has the shape {list(shape)}, and config.json calls for {expected[name]}."
-            )
+            message = f"{where}: {name} has the shape {list(shape)}, and config.json calls for {expected[name]}."
             raise BundleError(message, FETCH_AGAIN)
         if kind != DTYPES[dtype]:
             raise BundleError(f"{where}: {name} is {kind}, and config.json says {dtype}.", FETCH_AGAIN)

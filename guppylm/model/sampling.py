@@ -43,9 +43,7 @@ class Sampling:
     def __post_init__(self) -> None:
         t = _number("temperature", self.temperature)
         if not (t == 0 or 0.001 <= t <= 100):
-            raise ChatError(
-                f"temperature is {t:g}.", "Give 0 for always the likeliest token, or 0.001 to 100."
-            )
+            raise ChatError(f"temperature is {t:g}.", "Give 0 for always the likeliest token, or 0.001 to 100.")
         p = _number("top_p", self.top_p)
         if not 0 < p <= 1:
             raise ChatError(f"top_p is {p:g}.", "Give a number above 0 and up to 1; 1 keeps every token.")
@@ -156,9 +154,7 @@ def choose(logits: Tensor, said: tuple[int, ...], sampling: Sampling, uniform: f
         )
     probabilities = follow(logits, said, sampling).probabilities
     id = draw(probabilities, uniform)
-    return Step(
-        id=id, p=float(probabilities[id]), logits=logits, said=said, sampling=sampling, uniform=uniform
-    )
+    return Step(id=id, p=float(probabilities[id]), logits=logits, said=said, sampling=sampling, uniform=uniform)
 
 
 def follow(logits: Tensor, said: tuple[int, ...], sampling: Sampling) -> Trail:

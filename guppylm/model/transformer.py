@@ -124,12 +124,8 @@ class Trace:
     Lists have one entry a layer, except `residual`, which starts with the embedding.
     """
 
-    residual: list[Tensor] = field(
-        default_factory=list
-    )  # L + 1 times (B, T, D): the stream, before and after
-    attention: list[Tensor] = field(
-        default_factory=list
-    )  # L times (B, H, T, S): who looks at whom, rows sum to 1
+    residual: list[Tensor] = field(default_factory=list)  # L + 1 times (B, T, D): the stream, before and after
+    attention: list[Tensor] = field(default_factory=list)  # L times (B, H, T, S): who looks at whom, rows sum to 1
     attention_out: list[Tensor] = field(default_factory=list)  # L times (B, T, D): what attention added
     hidden: list[Tensor] = field(default_factory=list)  # L times (B, T, d_ff): the feed-forward's neurons
     feed_forward_out: list[Tensor] = field(default_factory=list)  # L times (B, T, D): what it added
@@ -171,9 +167,7 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(config.d_model, 3 * config.d_model)  # all heads' q, k and v in one product
         self.out = nn.Linear(config.d_model, config.d_model)
 
-    def forward(
-        self, x: Tensor, mask: Tensor, *, layer: int, cache: KVCache | None, trace: Trace | None
-    ) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor, *, layer: int, cache: KVCache | None, trace: Trace | None) -> Tensor:
         B, T, D = x.shape
         q, k, v = (
             part.view(B, T, self.n_heads, D // self.n_heads).transpose(1, 2)  # (B, H, T, d)
@@ -228,9 +222,7 @@ class Block(nn.Module):
         self.norm_2 = nn.LayerNorm(config.d_model)
         self.feed_forward = FeedForward(config)
 
-    def forward(
-        self, x: Tensor, mask: Tensor, *, layer: int, cache: KVCache | None, trace: Trace | None
-    ) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor, *, layer: int, cache: KVCache | None, trace: Trace | None) -> Tensor:
         x = x + self.attention(self.norm_1(x), mask, layer=layer, cache=cache, trace=trace)
         x = x + self.feed_forward(self.norm_2(x), trace=trace)
         if trace is not None:

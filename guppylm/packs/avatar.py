@@ -36,9 +36,7 @@ def read_avatar(
     if "/" in name or "\\" in name or name.startswith("."):
         problem = ("E113", f"{name} leads out of the pack", "put the drawing beside persona.yaml")
     elif data is None:
-        drawings = [
-            file.split("/", 1)[1] for file in files if file.startswith(f"{pack}/") and file.endswith(".svg")
-        ]
+        drawings = [file.split("/", 1)[1] for file in files if file.startswith(f"{pack}/") and file.endswith(".svg")]
         problem = ("E113", f"there is no file {name} in the pack", nearest(name, drawings))
     elif not name.endswith(".svg"):
         problem = ("E123", f"{name} is not an SVG drawing", "save it as .svg")
@@ -76,10 +74,6 @@ def _unsafe(data: bytes) -> str:
             return f"<{kind}> is not a shape"
         for attribute, value in element.attrib.items():
             bare = attribute.rsplit("}", 1)[-1].lower()
-            if (
-                bare.startswith("on")
-                or (bare == "href" and not value.startswith("#"))
-                or _LOADS.search(value)
-            ):
+            if bare.startswith("on") or (bare == "href" and not value.startswith("#")) or _LOADS.search(value):
                 return f"{bare} can load or run something"
     return ""

@@ -36,9 +36,7 @@ class BoundTopic:
     findings: list[Finding]
 
 
-def bind_topic(
-    topic: Topic, *, pack: str, local: Collection[str], counter: Counter, nodes: dict
-) -> BoundTopic:
+def bind_topic(topic: Topic, *, pack: str, local: Collection[str], counter: Counter, nodes: dict) -> BoundTopic:
     """Return a topic's trees and what is wrong with them.
 
     Args:
@@ -52,9 +50,7 @@ def bind_topic(
     findings = [finding for problem in binder.problems for finding in _named(problem, topic, pack, local)]
     if not findings:
         findings += _too_large(trees, counter)
-    if not findings and any(
-        entry.held_out for words in topic.scope.words.values() for entry in words.entries
-    ):
+    if not findings and any(entry.held_out for words in topic.scope.words.values() for entry in words.entries):
         findings += _with_new_words(topic)
     return BoundTopic(trees=trees, used=binder.used, findings=_one_a_place(findings))
 
@@ -145,9 +141,7 @@ def _one_a_place(findings: list[Finding]) -> list[Finding]:
     for finding in findings:
         alike[finding.code, finding.file, finding.line, finding.column, finding.path].append(finding)
     return [
-        same[0]
-        if len(same) == 1
-        else replace(same[0], message=f"{same[0].message}, and {len(same) - 1} more here")
+        same[0] if len(same) == 1 else replace(same[0], message=f"{same[0].message}, and {len(same) - 1} more here")
         for same in alike.values()
     ]
 

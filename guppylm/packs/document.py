@@ -15,9 +15,7 @@ MAX_FINDINGS = 50  # of one kind in one file; a file in another encoding should 
 
 Tree = dict[str, "Tree"] | list["Tree"] | str
 Path = tuple[str | int, ...]
-Mark = tuple[
-    int, int, bool
-]  # 1-based line and column of the text itself, and whether offsets in it are columns
+Mark = tuple[int, int, bool]  # 1-based line and column of the text itself, and whether offsets in it are columns
 
 
 @dataclass(kw_only=True)
@@ -62,9 +60,7 @@ class Document:
         if mark is None:
             return Place(file=self.file, path=show_path(path), exact=False)
         line, column, exact = mark
-        return Place(
-            file=self.file, line=line, column=column, path=show_path(path), exact=exact and around == path
-        )
+        return Place(file=self.file, line=line, column=column, path=show_path(path), exact=exact and around == path)
 
     def add(self, code: str, message: str, help: str = "", *, place: Place | None = None) -> None:
         """Add a finding at a place, or about the whole file. Of many alike, the first are kept."""

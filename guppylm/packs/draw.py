@@ -20,13 +20,14 @@ from __future__ import annotations
 import math
 import random
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence as SequenceOf
+from collections.abc import Iterator
+from collections.abc import Sequence as SequenceOf
 from dataclasses import dataclass
 from itertools import accumulate
 
 from guppylm.packs.count import Counter
 from guppylm.packs.grammar import Bound, Variable, Word, WordList
-from guppylm.packs.lang import Choice, Number, Sequence, Text
+from guppylm.packs.lang import Choice, Sequence, Text
 from guppylm.packs.normalise import squeeze
 from guppylm.packs.pack import Mode
 

@@ -61,9 +61,7 @@ def _walk(folder: Path, findings: list[Finding]) -> list[tuple[Path, int]]:
 
 
 def _link(name: str) -> Finding:
-    return Finding(
-        code="E113", message="a link, which may lead out of the pack", help="copy the file", file=name
-    )
+    return Finding(code="E113", message="a link, which may lead out of the pack", help="copy the file", file=name)
 
 
 def digest(files: Mapping[str, bytes]) -> str:

@@ -188,9 +188,7 @@ class Binder:
         if key not in self._words:
             if slot.index > len(words.entries):
                 count = len(words.entries)
-                message = (
-                    f"<{slot.name}{slot.index}> when the list has {count} word{'' if count == 1 else 's'}"
-                )
+                message = f"<{slot.name}{slot.index}> when the list has {count} word{'' if count == 1 else 's'}"
                 self._note("E143", message, "add words to the list or use fewer at once", slot)
                 return Text("")
             texts = tuple(self._form(entry, slot) for entry in words.entries)
@@ -205,9 +203,7 @@ class Binder:
             new = tuple(entry for entry in words.entries if entry.held_out)
             old = tuple(entry for entry in words.entries if not entry.held_out)
             kept = new if self.new_words and new else old
-            self._lists[name] = (
-                words if len(kept) == len(words.entries) else WordList(name=name, entries=kept)
-            )
+            self._lists[name] = words if len(kept) == len(words.entries) else WordList(name=name, entries=kept)
         return self._lists[name]
 
     def _form(self, entry: Entry, slot: Slot) -> str:

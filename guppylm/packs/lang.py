@@ -209,9 +209,7 @@ def _find_choices(tokens: list[re.Match[str]]) -> dict[int, int]:
             open_brackets.append([number, 0])
         elif mark == "|":
             if not open_brackets:
-                raise LineError(
-                    "E131", token.start(), "a bar outside a choice", r"write (this|that), or \| for a bar"
-                )
+                raise LineError("E131", token.start(), "a bar outside a choice", r"write (this|that), or \| for a bar")
             open_brackets[-1][1] += 1
         elif mark == ")":
             if not open_brackets:
@@ -222,13 +220,9 @@ def _find_choices(tokens: list[re.Match[str]]) -> dict[int, int]:
                     choices[opening] = number
     unpaired = [number for number, n_bars in open_brackets if n_bars or choices]
     if unpaired:
-        raise LineError(
-            "E132", tokens[unpaired[0]].start(), "an open bracket", r"close it with ), or write \("
-        )
+        raise LineError("E132", tokens[unpaired[0]].start(), "an open bracket", r"close it with ), or write \(")
     if stray_closing is not None and choices:
-        raise LineError(
-            "E132", tokens[stray_closing].start(), "a closing bracket without its partner", r"write \)"
-        )
+        raise LineError("E132", tokens[stray_closing].start(), "a closing bracket without its partner", r"write \)")
     _refuse_deep_nesting(tokens, choices)
     return choices
 

@@ -56,14 +56,10 @@ class Names:
         if words is not None:
             _Lists(self.words, words, above).resolve_all()
         for name in own_phrases:
-            above._add_phrase(
-                name, phrases[0], (*phrases[1], name), self.phrases.get(name), name in own_words
-            )
+            above._add_phrase(name, phrases[0], (*phrases[1], name), self.phrases.get(name), name in own_words)
         return above
 
-    def _add_phrase(
-        self, name: str, document: Document, path: Path, hidden: Phrase | None, is_list_too: bool
-    ) -> None:
+    def _add_phrase(self, name: str, document: Document, path: Path, hidden: Phrase | None, is_list_too: bool) -> None:
         place = document.key_place(path)
         if not _check_name(name, place, self.findings):
             return
@@ -113,9 +109,7 @@ class _Lists:
             place = self.document.place((*self.path, name, *step))
             text = squeeze(keys.word)
             if text in written:
-                self.findings.append(
-                    finding_at(place, "E137", f"{text} stands twice in <{name}>", "delete one")
-                )
+                self.findings.append(finding_at(place, "E137", f"{text} stands twice in <{name}>", "delete one"))
                 continue
             written.add(text)
             for entry in self._entries(name, text, keys, place):
@@ -135,14 +129,10 @@ class _Lists:
             yield from self._range(int(found[1]), int(found[2]), place)
         elif not text or "\n" in text:
             code, what = ("E136", "a word over several lines") if text else ("E122", "an empty word")
-            self.findings.append(
-                finding_at(place, code, what, "for a word or nothing, write (<list>|) in the line")
-            )
+            self.findings.append(finding_at(place, code, what, "for a word or nothing, write (<list>|) in the line"))
         elif found := _LANGUAGE.search(text):
             help = "a word is plain text; write a phrase for what has slots and choices"
-            self.findings.append(
-                finding_at(place.at(found.start()), "E136", f"{found[0]} inside a word", help)
-            )
+            self.findings.append(finding_at(place.at(found.start()), "E136", f"{found[0]} inside a word", help))
         else:
             forms = {form: squeeze(word) for form, word in (keys.__pydantic_extra__ or {}).items()}
             self._check_forms(forms, place)
@@ -155,9 +145,7 @@ class _Lists:
             message = f"<{name}> adds to an inherited list, and there is none"
         elif other in self.open:
             circle = " > ".join([*self.open[self.open.index(other) :], other])
-            self.findings.append(
-                finding_at(place, "E144", f"a circle: {circle}", "a list cannot contain itself")
-            )
+            self.findings.append(finding_at(place, "E144", f"a circle: {circle}", "a list cannot contain itself"))
             return ()
         elif len(self.open) > MAX_PHRASE_DEPTH:
             message, help = (
@@ -174,16 +162,12 @@ class _Lists:
             return self.above.words[other].entries
         else:
             message = f"no list called <{other}>"
-        self.findings.append(
-            finding_at(place, "E140", message, nearest(other, [*self.own, *self.above.words]))
-        )
+        self.findings.append(finding_at(place, "E140", message, nearest(other, [*self.own, *self.above.words])))
         return ()
 
     def _range(self, low: int, high: int, place: Place) -> Iterator[Entry]:
         if low > high:
-            self.findings.append(
-                finding_at(place, "E134", f"an empty range {low}..{high}", f"write {high}..{low}")
-            )
+            self.findings.append(finding_at(place, "E134", f"an empty range {low}..{high}", f"write {high}..{low}"))
         elif high - low >= MAX_RANGE:
             message = f"a list of {high - low + 1:,} numbers; {MAX_RANGE:,} is the most"
             help = "make it narrower; a line can also say <1..5000>, without a list"
@@ -223,9 +207,7 @@ class _Lists:
 def _check_name(name: str, place: Place, findings: list[Finding]) -> bool:
     if NAME.fullmatch(name):
         return True
-    findings.append(
-        finding_at(place, "E123", f"{name} is no name for a slot", "letters of any script and _ only")
-    )
+    findings.append(finding_at(place, "E123", f"{name} is no name for a slot", "letters of any script and _ only"))
     return False
 
 

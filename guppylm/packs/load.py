@@ -95,9 +95,7 @@ class _Loader:
     def __init__(self, sources: list[Source], findings: list[Finding], reading: Reading) -> None:
         self.sources, self.findings, self.reading = sources, findings, reading
         self.own = sources[-1]
-        self.unsound: set[str] = (
-            set()
-        )  # topics whose own names have errors, so that their lines prove nothing
+        self.unsound: set[str] = set()  # topics whose own names have errors, so that their lines prove nothing
 
     def build(self) -> Pack | None:
         if "persona" not in self.own.contents:
@@ -116,9 +114,7 @@ class _Loader:
         for topic in topics.values():
             if topic.name in self.unsound:
                 continue
-            bound = bind_topic(
-                topic, pack=self.own.name, local=local, counter=self.reading.counter, nodes=nodes
-            )
+            bound = bind_topic(topic, pack=self.own.name, local=local, counter=self.reading.counter, nodes=nodes)
             self.findings += bound.findings
             self.reading.trees[topic.name] = bound.trees
             self._note_used(topic, bound.used, scope)
@@ -135,8 +131,7 @@ class _Loader:
         """Say whether every shared name is known, so that an unknown one is the author's own slip."""
         shared = {"words", "phrases", "persona"}
         return not any(shared & source.broken for source in self.sources) and not any(
-            finding.code in ("E113", "E112", "E106", "E123", "E140", "E144")
-            and "/topics/" not in finding.file
+            finding.code in ("E113", "E112", "E106", "E123", "E140", "E144") and "/topics/" not in finding.file
             for finding in self.findings
         )
 
@@ -187,9 +182,7 @@ class _Loader:
             about=keys.about,
             label=keys.label,
             weight=keys.weight,
-            scenes=tuple(
-                self._scene(document, path, weight, index) for index, (path, weight) in enumerate(places)
-            ),
+            scenes=tuple(self._scene(document, path, weight, index) for index, (path, weight) in enumerate(places)),
             scope=scope,
             place=document.place(()),
         )
@@ -205,9 +198,7 @@ class _Loader:
         if (total := sum(sizes.values())) > MAX_HELD_OUT:
             message = f"{total:,} held-out prompts; {MAX_HELD_OUT:,} is the most, and most of them are here"
             help = "hold out phrasings, not all that can be said with them"
-            self.findings.append(
-                finding_at(max(sizes, key=lambda place: sizes[place]), "E157", message, help)
-            )
+            self.findings.append(finding_at(max(sizes, key=lambda place: sizes[place]), "E157", message, help))
 
     def _has_errors(self) -> bool:
         return any(finding.severity == "error" for finding in self.findings)
@@ -219,9 +210,7 @@ class _Loader:
 
     def _scene(self, document: Document, path: TreePath, weight: int, index: int) -> Scene:
         ask, reply, held_out = (self._lines(document, (*path, key)) for key in ("ask", "reply", "held_out"))
-        return Scene(
-            ask=ask, reply=reply, held_out=held_out, weight=weight, index=index, place=document.place(path)
-        )
+        return Scene(ask=ask, reply=reply, held_out=held_out, weight=weight, index=index, place=document.place(path))
 
     def _lines(self, document: Document, path: TreePath) -> tuple[Line, ...]:
         if path not in document.paths:
@@ -318,9 +307,7 @@ def _voice(keys: PersonaFile, places: dict[str, Place]) -> Voice:
         max_words=keys.voice.max_words,
         max_chars=keys.voice.max_chars,
         forbid=tuple(keys.voice.forbid),
-        places={
-            name.removeprefix("voice."): place for name, place in places.items() if name.startswith("voice.")
-        },
+        places={name.removeprefix("voice."): place for name, place in places.items() if name.startswith("voice.")},
     )
 
 

@@ -201,7 +201,7 @@ class _Reader:
                     arrive(due, self._rest(option.node, None), exit, words)
         return points
 
-    def _arrival(self, *parts: bool | Rest | None | Exit | Words) -> Arrival:
+    def _arrival(self, *parts: bool | Rest | Exit | Words | None) -> Arrival:
         if parts not in self._arrivals:
             self._arrivals[parts] = Arrival(*parts)
         return self._arrivals[parts]

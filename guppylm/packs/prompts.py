@@ -74,9 +74,7 @@ def _same_topic(pair: tuple[str, str]) -> bool:
 def _leak(option: Option, text: str, topic: str) -> Finding:
     assert isinstance(option.place, Place)
     message = f"held out, yet topic {topic} trains on {_shown(text)}"
-    return finding_at(
-        option.place, "E150", message, "change this line, or the line of ask that makes the same"
-    )
+    return finding_at(option.place, "E150", message, "change this line, or the line of ask that makes the same")
 
 
 def _shared(pair: tuple[str, str], text: str, trees: Trees) -> Finding:

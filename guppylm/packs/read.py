@@ -74,9 +74,7 @@ def _decode(data: bytes, document: Document) -> str | None:
     except UnicodeDecodeError as error:
         line, column = _line_and_column(data[: error.start].decode("utf-8", "replace"), error.start)
         place = Place(file=document.file, line=line, column=column)
-        document.add(
-            "E102", "the file is not UTF-8 text", 'save it again with the encoding "UTF-8"', place=place
-        )
+        document.add("E102", "the file is not UTF-8 text", 'save it again with the encoding "UTF-8"', place=place)
         return None
     return text.replace("\r\n", "\n").replace("\r", "\n")
 

@@ -87,7 +87,7 @@ class Recogniser:
 
     def _after_word(self, node: Word, state: State) -> Iterator[State]:
         """A variable that has a word must read so again; another one may be any word not taken in its list."""
-        position, due, words = state
+        words = state[2]
         known = dict(words)
         if node.variable in known:
             yield from self._after(node.texts[known[node.variable]], state)

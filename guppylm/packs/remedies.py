@@ -65,11 +65,7 @@ def explain_syntax(error: yaml.YAMLError, lines: list[str]) -> tuple[str, str, i
     if "\t" in line[: len(line) - len(line.lstrip())]:
         return "a tab sets this line in", "use spaces", mark.line + 1, line.index("\t") + 1
     first = line.lstrip(" ").removeprefix("- ").lstrip(" ")[:1]
-    if (
-        message == _INDENT
-        and first in _OPENERS
-        and line.rfind(_OPENERS[first], 0, mark.column) > line.index(first)
-    ):
+    if message == _INDENT and first in _OPENERS and line.rfind(_OPENERS[first], 0, mark.column) > line.index(first):
         message, help = f"text after a closing {_OPENERS[first]}", _QUOTES
     message = message.replace("{char}", line[mark.column : mark.column + 1])
     return message, help, mark.line + 1, mark.column + 1

@@ -66,9 +66,7 @@ def _yes_or_no(value: object) -> object:
     return True if word in _YES else False if word in _NO else value
 
 
-Text = Annotated[
-    str, Field(max_length=MAX_LINE), WithJsonSchema({"type": _TEXT_TYPES, "maxLength": MAX_LINE})
-]
+Text = Annotated[str, Field(max_length=MAX_LINE), WithJsonSchema({"type": _TEXT_TYPES, "maxLength": MAX_LINE})]
 Name = Annotated[
     str,
     Field(min_length=1, max_length=80),
@@ -78,9 +76,7 @@ Language = Annotated[str, _form(_LANGUAGE), WithJsonSchema({"type": "string", "p
 Switch = Annotated[bool, BeforeValidator(_yes_or_no), WithJsonSchema({"enum": [True, False, *_YES, *_NO]})]
 Weight = _number(1, 1000, "1000|[1-9][0-9]{0,2}")
 Share = _number(0, 100, "100|[1-9]?[0-9]")
-Times = Annotated[
-    str, _form(_TIMES), WithJsonSchema({"type": ["string", "integer"], "pattern": f"^{_TIMES}$"})
-]
+Times = Annotated[str, _form(_TIMES), WithJsonSchema({"type": ["string", "integer"], "pattern": f"^{_TIMES}$"})]
 
 
 def _several(item: Any, description: str) -> Any:
@@ -148,9 +144,7 @@ class PersonaFile(_Keys):
     voice: VoiceKeys = Field(VoiceKeys(), description="How every reply must sound.")
     noise: NoiseKeys = Field(NoiseKeys(), description="How people type: shares out of 100 of the prompts.")
     fallback: Name | None = Field(None, description="The topic that answers anything unknown.")
-    starters: _at_most(
-        MAX_STARTERS, Text, "Messages to offer a visitor. Each must be one that `ask` can make."
-    ) = []
+    starters: _at_most(MAX_STARTERS, Text, "Messages to offer a visitor. Each must be one that `ask` can make.") = []
     mode: Literal["even", "balanced", "rich"] = Field(
         "balanced",
         description="How forks are weighed: even, rich (by how much is behind) or balanced (by its root).",
@@ -187,12 +181,8 @@ Words = Annotated[
 ]
 WordLists = Annotated[dict[Name, Words], Field(description="Word lists by name, for slots such as <food>.")]
 Lines = _several(Text, "Lines, one of which is picked at each use.")
-Phrases = Annotated[
-    dict[Name, Lines], Field(description="Bits of sentences by name; each use picks one of the lines.")
-]
-Ask = _several(
-    Text, "What people say. Every line stands for all the messages its choices and slots can make."
-)
+Phrases = Annotated[dict[Name, Lines], Field(description="Bits of sentences by name; each use picks one of the lines.")]
+Ask = _several(Text, "What people say. Every line stands for all the messages its choices and slots can make.")
 Reply = _several(Text, "What the persona answers.")
 HeldOut = _several(Text, "Ways to ask that are never trained, only used to examine.")
 Topics = _several(Name, "Topics any of which may come up here.")

@@ -97,9 +97,7 @@ class _Automaton:
         elif isinstance(node, Sequence):
             states = frozenset((state,))
             for part in node.parts:
-                states = frozenset(
-                    after for before in states for after in self._behind(part, before, seen, found)
-                )
+                states = frozenset(after for before in states for after in self._behind(part, before, seen, found))
         else:
             jumps = [self._advance(state, piece) for piece in leaf_texts(node)]
             states = frozenset(after for after, _ in jumps)

@@ -73,9 +73,7 @@ def find_folder(name_or_path: str | Path, personas_dir: Path | None = None) -> P
     has_persona = any((folder / f"persona{suffix}").is_file() for suffix in _SUFFIXES)
     if _is_reserved(folder.name) or not has_persona:
         if folder.is_dir():
-            raise NotFoundError(
-                f"{folder} is not a persona: it has no persona.yaml", "see personas/README.md"
-            )
+            raise NotFoundError(f"{folder} is not a persona: it has no persona.yaml", "see personas/README.md")
         shown = folder if is_path else text
         raise NotFoundError(f"there is no persona called {shown}", nearest(folder.name, list_personas(root)))
     return folder
@@ -83,9 +81,7 @@ def find_folder(name_or_path: str | Path, personas_dir: Path | None = None) -> P
 
 def _inside_bundle(folder: Path) -> Path:
     """Return the pack inside a trained bundle, or the folder itself when it is no bundle."""
-    inside = [
-        path for path in sorted(folder.glob("pack/*")) if path.is_dir() and not path.name.startswith("_")
-    ]
+    inside = [path for path in sorted(folder.glob("pack/*")) if path.is_dir() and not path.name.startswith("_")]
     return inside[0] if len(inside) == 1 else folder
 
 
@@ -113,9 +109,7 @@ def read_sources(folder: Path) -> tuple[list[Source], list[Finding]]:
     return list(sources.values()), findings
 
 
-def _read_chain(
-    folder: Path, path: tuple[str, ...], sources: dict[str, Source], findings: list[Finding]
-) -> None:
+def _read_chain(folder: Path, path: tuple[str, ...], sources: dict[str, Source], findings: list[Finding]) -> None:
     source = _read_source(folder, findings)
     for name, place in _extended(source):
         problem = _refusal(name, folder, (*path, folder.name))
@@ -165,9 +159,7 @@ def _read_source(folder: Path, findings: list[Finding]) -> Source:
             continue
         if name in source.contents or name in source.broken:
             message = f"{name} a second time, with another ending"
-            findings.append(
-                Finding(code="E110", message=message, help="keep one of the two files", file=file)
-            )
+            findings.append(Finding(code="E110", message=message, help="keep one of the two files", file=file))
             continue
         document = read_document(data, file)
         content = validate(document, kind) if document.tree is not None else None

@@ -95,9 +95,7 @@ def _run(tree: Bound, begin: Ends, advance: Callable[[State, str], State]) -> En
         return seen[key]
 
     def step(node: Bound, before: Ends) -> Ends:
-        return {
-            after: text + piece for state, text in before.items() for after, piece in behind(node, state).items()
-        }
+        return {after: text + piece for state, text in before.items() for after, piece in behind(node, state).items()}
 
     return step(tree, begin)
 
@@ -109,9 +107,7 @@ def find_capital(tree: Bound) -> str | None:
 
 def longest(tree: Bound, *, unit: str) -> tuple[int, str]:
     """Return the size of the longest text of `tree` in `words` or `characters`, and that text."""
-    size, text = max(
-        ((_size(text, unit), text) for text in _run_longest(tree, unit).values()), default=(0, "")
-    )
+    size, text = max(((_size(text, unit), text) for text in _run_longest(tree, unit).values()), default=(0, ""))
     return size, squeeze(text)
 
 

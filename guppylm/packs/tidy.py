@@ -82,18 +82,11 @@ def _unused_forms(words: WordList, forms: Collection[str]) -> Iterator[Finding]:
     reported: set[str] = set()
     for entry in words.entries:
         for form in entry.forms:
-            if (
-                form not in forms
-                and form not in reported
-                and entry.place is not None
-                and words.place is not None
-            ):
+            if form not in forms and form not in reported and entry.place is not None and words.place is not None:
                 reported.add(form)
                 if entry.place.file == words.place.file:
                     message = f"no line uses the form .{form} of <{words.name}>"
-                    yield finding_at(
-                        entry.place, "W203", message, f"write <{words.name}.{form}>, or take it out"
-                    )
+                    yield finding_at(entry.place, "W203", message, f"write <{words.name}.{form}>, or take it out")
 
 
 def _forms(node: lang.Node) -> Iterator[str]:
@@ -131,9 +124,7 @@ def bracket_findings(pack: Pack) -> Iterator[Finding]:
             seen.add(line.place)
             help = r"close it, or write \( to say that it is meant"
             if not line.text[: found.start()].endswith("\\"):
-                yield finding_at(
-                    line.place.at(found.start()), "W204", "a bracket is opened and not closed", help
-                )
+                yield finding_at(line.place.at(found.start()), "W204", "a bracket is opened and not closed", help)
 
 
 def brace_findings(pack: Pack) -> Iterator[Finding]:
@@ -171,9 +162,7 @@ def _same_lines(lines: tuple[Line, ...], pack: Pack) -> Iterator[Finding]:
         text = squeeze(line.text)
         if text in first and line.place.file.startswith(f"{pack.name}/"):
             where = first[text]
-            message = (
-                f"the same line as in line {where.line}" if where.line else f"the same line as {where.path}"
-            )
+            message = f"the same line as in line {where.line}" if where.line else f"the same line as {where.path}"
             yield finding_at(line.place, "W216", message, "for a line more often, write 2* before it")
         first.setdefault(text, line.place)
 

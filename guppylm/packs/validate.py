@@ -73,9 +73,7 @@ def _explain(error: SchemaError, document: Document) -> Iterator[Finding]:
         yield from _missing_keys(error, document, path)
     elif rule == "not":
         place = document.key_place(("scenes",))
-        yield finding_at(
-            place, "E120", "scenes beside ask, reply or held_out", "put those into a scene of their own"
-        )
+        yield finding_at(place, "E120", "scenes beside ask, reply or held_out", "put those into a scene of their own")
     else:
         place = document.place(path)
         yield finding_at(place, *_explain_value(rule, error, found, path))
@@ -91,25 +89,19 @@ def _unknown_keys(error: SchemaError, document: Document, path: Path) -> Iterato
 
 def _elsewhere(key: str) -> str:
     """Return a further hint for keys that other tools have."""
-    return (
-        "; how a model is trained is not part of a pack" if key in ("model", "epochs", "temperature") else ""
-    )
+    return "; how a model is trained is not part of a pack" if key in ("model", "epochs", "temperature") else ""
 
 
 def _missing_keys(error: SchemaError, document: Document, path: Path) -> Iterator[Finding]:
     """Say what is missing, unless a misspelt key already says so."""
     known = error.schema.get("properties") or _validator("topic").schema["properties"]
     strangers = [key for key in error.instance if key not in known]
-    key = next(
-        name for name in error.validator_value if name not in error.instance and f"'{name}'" in error.message
-    )
+    key = next(name for name in error.validator_value if name not in error.instance and f"'{name}'" in error.message)
     if any(nearest(stranger, [key]).startswith("did you mean") for stranger in strangers):
         return
     place = document.place(path)
     if key == "word":
-        yield finding_at(
-            place, "E135", "an entry with forms but without word", "write {word: shrimp, s: shrimp}"
-        )
+        yield finding_at(place, "E135", "an entry with forms but without word", "write {word: shrimp, s: shrimp}")
     elif key in ("ask", "reply") and not path:
         yield finding_at(place, "E121", f"a topic without {key}", "a topic has ask and reply, or scenes")
     else:
@@ -142,11 +134,7 @@ def _explain_value(rule: str, error: SchemaError, found: Any, path: Path) -> tup
             "leave some out",
         )
     if rule == "type" and isinstance(found, dict):
-        return (
-            _mapping_for_text(found)
-            if "array" in wants or "string" in wants
-            else ("E123", "unexpected keys", "")
-        )
+        return _mapping_for_text(found) if "array" in wants or "string" in wants else ("E123", "unexpected keys", "")
     if rule == "type" and isinstance(found, list):
         if "word" in str(error.schema.get("description", "")) or "object" in wants:
             return "E136", "a list where a word is due", "one word an entry; a whole list comes in as <other>"

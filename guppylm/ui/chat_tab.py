@@ -249,9 +249,7 @@ class ChatTab:
         )
 
     def _sees(self, persona: Persona) -> str:
-        return (
-            f"<p>{escape(words.what_it_sees(persona.title, persona.max_turns))}</p>" if persona.ready else ""
-        )
+        return f"<p>{escape(words.what_it_sees(persona.title, persona.max_turns))}</p>" if persona.ready else ""
 
     def _box(self, persona: Persona) -> Any:
         invite = words.invitation(persona.title) if persona.ready else words.not_ready(persona.title)

@@ -79,9 +79,7 @@ def history(talk: Talk, *, max_turns: int) -> list[tuple[str, str]]:
 
     A reply that was stopped counts as far as it went.
     """
-    return (
-        [(exchange.message, exchange.reply) for exchange in talk[-(max_turns - 1) :]] if max_turns > 1 else []
-    )
+    return [(exchange.message, exchange.reply) for exchange in talk[-(max_turns - 1) :]] if max_turns > 1 else []
 
 
 def with_exchange(talk: Talk, exchange: Exchange) -> Talk:

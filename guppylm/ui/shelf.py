@@ -55,9 +55,7 @@ class Persona:
     @property
     def avatar(self) -> str:
         """A data: address for an <img>, where an SVG can run no script and fetch nothing."""
-        svg = self.avatar_svg or resources.files("guppylm.ui").joinpath("assets/avatar.svg").read_text(
-            "utf-8"
-        )
+        svg = self.avatar_svg or resources.files("guppylm.ui").joinpath("assets/avatar.svg").read_text("utf-8")
         return "data:image/svg+xml;base64," + base64.b64encode(svg.encode("utf-8")).decode("ascii")
 
     def summary(self) -> dict[str, Any]:
@@ -128,9 +126,7 @@ class Shelf:
         """Return every persona, those that can talk first. Each bundle is opened once, to see if it holds."""
         found = [self._look_at(name) for name in self._names()]
         order = ("ready", "untrained", "broken")
-        return tuple(
-            sorted(found, key=lambda persona: (order.index(persona.state), persona.title.casefold()))
-        )
+        return tuple(sorted(found, key=lambda persona: (order.index(persona.state), persona.title.casefold())))
 
     def persona(self, name: str) -> Persona:
         """Return one persona. Raises NotFoundError with the nearest name."""
@@ -192,9 +188,7 @@ class Shelf:
         if trained:
             return self._trained(name, facts)
         if isinstance(pack, GuppyError):
-            return Persona(
-                **facts, state="broken", problem=_sentence(pack), command=self._command("check", name)
-            )
+            return Persona(**facts, state="broken", problem=_sentence(pack), command=self._command("check", name))
         problem = f"{facts['title']} has no weights yet."
         return Persona(**facts, state="untrained", problem=problem, command=self._command("train", name))
 
@@ -203,9 +197,7 @@ class Shelf:
         try:
             max_turns = max_turns or self._open(name).max_turns
         except GuppyError as error:
-            return Persona(
-                **facts, state="broken", problem=_sentence(error), command=self._command("train", name)
-            )
+            return Persona(**facts, state="broken", problem=_sentence(error), command=self._command("train", name))
         except Exception as error:  # a fault of ours or of the disk; it must not take the other personas down
             problem = f"This bundle could not be opened: {type(error).__name__}."
             return Persona(**facts, state="broken", problem=problem, command=self._command("train", name))
@@ -263,11 +255,7 @@ def _bundles(folder: Path) -> list[str]:
     """List the sub-folders that are, or want to be, bundles: not hidden, not empty."""
     if not folder.is_dir():
         return []
-    return [
-        sub.name
-        for sub in folder.iterdir()
-        if sub.is_dir() and sub.name[0] not in "._" and any(sub.iterdir())
-    ]
+    return [sub.name for sub in folder.iterdir() if sub.is_dir() and sub.name[0] not in "._" and any(sub.iterdir())]
 
 
 def _fingerprint(folder: Path, pattern: str = "**/*") -> tuple:

@@ -69,9 +69,7 @@ def test_control_tokens_are_never_said_even_when_the_model_wants_nothing_else(pa
 
 
 def test_text_only_ever_grows_and_never_shows_half_a_character(parrot, tiny_tokenizer):
-    byte_tokens = Tokenizer.train([], vocab_size=259).encode(
-        "a🐟b"
-    )  # the same ids for bytes in every vocabulary
+    byte_tokens = Tokenizer.train([], vocab_size=259).encode("a🐟b")  # the same ids for bytes in every vocabulary
     assert tiny_tokenizer.decode(byte_tokens) == "a🐟b"
     shown = [token.text_so_far for token in parrot(byte_tokens).stream("hello", seed=1)]
     assert shown == ["a", "a", "a", "a", "a🐟", "a🐟b"]
@@ -122,9 +120,7 @@ def test_the_cache_says_what_the_full_forward_would(chat, tiny_bundle):
 
 
 def test_many_threads_get_the_replies_they_would_get_alone(chat):
-    asked = [
-        (message, seed) for message in ("hello", "", "what do you like?", "🐟" * 99) for seed in range(6)
-    ]
+    asked = [(message, seed) for message in ("hello", "", "what do you like?", "🐟" * 99) for seed in range(6)]
     alone = [chat.reply(message, seed=seed).text for message, seed in asked]
     with ThreadPoolExecutor(8) as threads:
         together = list(threads.map(lambda pair: chat.reply(pair[0], seed=pair[1]).text, asked))
@@ -170,9 +166,7 @@ def test_a_reply_may_fill_the_context_to_the_brim(parrot, tiny_tokenizer):
 
 
 def test_a_real_model_at_the_end_of_its_context_stops_instead_of_crashing(chat):
-    reply = chat.reply(
-        "what do you like? " * 99, seed=3, max_tokens=10_000, temperature=100, top_k=0, top_p=1
-    )
+    reply = chat.reply("what do you like? " * 99, seed=3, max_tokens=10_000, temperature=100, top_k=0, top_p=1)
     assert len(reply.window.ids) + reply.n_tokens <= 61
     assert reply.note
 

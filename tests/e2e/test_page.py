@@ -124,9 +124,7 @@ def test_a_fixed_seed_repeats_a_reply(visit: Visit) -> None:
 def test_settings_reach_the_model_and_come_back(visit: Visit) -> None:
     visit.page.get_by_role("button", name="Settings").click()
     visit.page.wait_for_selector("#temperature input[type=number]")
-    time.sleep(
-        0.5
-    )  # a hand takes longer than that, and the first paint of the fields undoes what is typed in it
+    time.sleep(0.5)  # a hand takes longer than that, and the first paint of the fields undoes what is typed in it
     temperature = visit.page.locator("#temperature input[type=number]")
     temperature.fill("0")
     temperature.press("Tab")
@@ -313,9 +311,7 @@ def test_every_text_has_contrast_enough(browser: Any, served: Served, scheme: st
     other.page.context.close()
 
 
-@pytest.mark.skipif(
-    not MODELS.is_dir() or not any(MODELS.iterdir()), reason="no bundle is shipped in models/"
-)
+@pytest.mark.skipif(not MODELS.is_dir() or not any(MODELS.iterdir()), reason="no bundle is shipped in models/")
 def test_the_shipped_personas_talk(browser: Any) -> None:
     from guppylm.ui.page import AppSettings, build_app, launch_options
 

@@ -126,18 +126,14 @@ def test_digests_tell_the_weights_and_the_pack(saved, tiny_bundle):
 
 
 def test_digests_that_training_wrote_are_kept(tiny_bundle, tmp_path):
-    bundle = replace(
-        tiny_bundle, metrics={**tiny_bundle.metrics, "digests": {"data": "abc", "weights": "old"}}
-    )
+    bundle = replace(tiny_bundle, metrics={**tiny_bundle.metrics, "digests": {"data": "abc", "weights": "old"}})
     digests = Bundle.load(bundle.save(tmp_path / "x")).metrics["digests"]
     assert digests["data"] == "abc"
     assert digests["weights"] != "old"
 
 
 def test_the_digest_of_files_sees_names_contents_and_borders():
-    digests = [
-        files.digest_of_files(f) for f in ({"a": b"bc"}, {"ab": b"c"}, {"a": b"b", "c": b""}, {"a": b"bd"})
-    ]
+    digests = [files.digest_of_files(f) for f in ({"a": b"bc"}, {"ab": b"c"}, {"a": b"b", "c": b""}, {"a": b"bd"})]
     assert len(set(digests)) == 4
     assert files.digest_of_files({"a": b"1", "b": b"2"}) == files.digest_of_files({"b": b"2", "a": b"1"})
 
@@ -167,9 +163,7 @@ def test_the_tensors_have_gpt2s_names_and_no_head(saved, tiny_config):
 
 
 def test_transformers_computes_the_same_logits(saved, tiny_bundle):
-    transformers = pytest.importorskip(
-        "transformers", reason="needs the transformers library to compare with"
-    )
+    transformers = pytest.importorskip("transformers", reason="needs the transformers library to compare with")
     model, report = transformers.GPT2LMHeadModel.from_pretrained(saved, output_loading_info=True)
     assert not any(report[kind] for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"))
     ids = torch.randint(tiny_bundle.config.vocab_size, (2, 61), generator=torch.Generator().manual_seed(1))
@@ -179,9 +173,7 @@ def test_transformers_computes_the_same_logits(saved, tiny_bundle):
 
 @pytest.mark.parametrize("message", ["hello there", "", "  two", "are you 37?\n\nyes", "🌙é"])
 def test_transformers_builds_the_same_prompt(saved, tiny_bundle, message):
-    transformers = pytest.importorskip(
-        "transformers", reason="needs the transformers library to compare with"
-    )
+    transformers = pytest.importorskip("transformers", reason="needs the transformers library to compare with")
     tokenizer = transformers.AutoTokenizer.from_pretrained(saved)
     turns = [("good night", "hi")]
     messages = [{"role": "user", "content": "good night"}, {"role": "assistant", "content": "hi"}]
@@ -193,9 +185,7 @@ def test_transformers_builds_the_same_prompt(saved, tiny_bundle, message):
 
 
 def test_transformers_says_what_we_say_when_nothing_is_left_to_chance(saved, tiny_bundle):
-    transformers = pytest.importorskip(
-        "transformers", reason="needs the transformers library to compare with"
-    )
+    transformers = pytest.importorskip("transformers", reason="needs the transformers library to compare with")
     model = transformers.AutoModelForCausalLM.from_pretrained(saved)
     reply = Chat(tiny_bundle).reply("hello", temperature=0, max_tokens=12)
     prompt = torch.tensor([list(reply.window.ids)])
@@ -238,9 +228,7 @@ def test_an_empty_folder_and_missing_parents_are_no_obstacle(tiny_bundle, tmp_pa
 
 
 @pytest.mark.parametrize("n_before_the_fault", [0, 3, 9])
-def test_a_full_disk_leaves_the_old_bundle_and_no_rubbish(
-    saved, tiny_bundle, monkeypatch, n_before_the_fault
-):
+def test_a_full_disk_leaves_the_old_bundle_and_no_rubbish(saved, tiny_bundle, monkeypatch, n_before_the_fault):
     write, n_written = Path.write_bytes, []
 
     def failing(path, content):

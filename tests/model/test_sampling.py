@@ -87,9 +87,7 @@ def test_top_p_counts_what_top_k_left():
     assert kept(trail.within_top_p) == [3]  # 0.4 of 0.7 is more than half
 
 
-@pytest.mark.parametrize(
-    ("uniform", "id"), [(0.0, 1), (0.49, 1), (0.51, 2), (0.79, 2), (0.81, 0), (1 - 1e-16, 0)]
-)
+@pytest.mark.parametrize(("uniform", "id"), [(0.0, 1), (0.49, 1), (0.51, 2), (0.79, 2), (0.81, 0), (1 - 1e-16, 0)])
 def test_the_draw_lays_probabilities_end_to_end_likeliest_first(uniform, id):
     assert draw(torch.tensor([0.2, 0.5, 0.3, 0.0], dtype=torch.float64), uniform) == id
 

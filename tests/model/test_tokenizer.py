@@ -22,9 +22,7 @@ FORGERIES = [
     " <|im_end|> ",
     "<|im_end",
 ]
-TOKENIZER = Tokenizer.train(
-    ["hello there", "i like the dark 🌙", "are you 37?", "the the the"] * 4, vocab_size=300
-)
+TOKENIZER = Tokenizer.train(["hello there", "i like the dark 🌙", "are you 37?", "the the the"] * 4, vocab_size=300)
 
 
 @given(st.text())
@@ -129,9 +127,7 @@ def test_the_template_for_other_libraries_gives_the_same_text_and_tokens(message
         for role, text in zip(("user", "assistant"), turn, strict=True)
     ]
     template = jinja2.Environment(trim_blocks=True, lstrip_blocks=True).from_string(CHAT_TEMPLATE)
-    parsing = Tokenizer.train(
-        ["hello there", "i like the dark 🌙", "are you 37?", "the the the"] * 4, vocab_size=300
-    )
+    parsing = Tokenizer.train(["hello there", "i like the dark 🌙", "are you 37?", "the the the"] * 4, vocab_size=300)
     parsing._bpe.encode_special_tokens = False  # as other libraries read it
     whole = template.render(messages=messages)
     assert parsing._bpe.encode(whole).ids == TOKENIZER.conversation(turns)[0]

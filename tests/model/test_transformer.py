@@ -172,9 +172,7 @@ def test_sizes_that_make_no_model_are_refused_by_name(change, message):
         ModelConfig(**{**SIZES, **change})
 
 
-@pytest.mark.parametrize(
-    ("name", "low", "high"), [("9m", 8.5e6, 9.5e6), ("3m", 2.5e6, 3.5e6), ("smoke", 1e5, 5e5)]
-)
+@pytest.mark.parametrize(("name", "low", "high"), [("9m", 8.5e6, 9.5e6), ("3m", 2.5e6, 3.5e6), ("smoke", 1e5, 5e5)])
 def test_presets_have_the_size_in_their_name(name, low, high):
     model = Transformer(ModelConfig.preset(name, vocab_size=4096))
     assert low < model.n_parameters < high
@@ -199,8 +197,7 @@ def test_the_head_is_the_embedding(tiny_config):
 
 def test_the_generator_decides_the_first_weights(tiny_config):
     first, second, other = (
-        Transformer(tiny_config, generator=torch.Generator().manual_seed(seed)).state_dict()
-        for seed in (1, 1, 2)
+        Transformer(tiny_config, generator=torch.Generator().manual_seed(seed)).state_dict() for seed in (1, 1, 2)
     )
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert not torch.equal(first["tokens.weight"], other["tokens.weight"])

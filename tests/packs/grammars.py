@@ -23,9 +23,7 @@ def scope(words: dict[str, list] | None = None, phrases: dict[str, list[str]] | 
             )
             for name, entries in (words or {}).items()
         },
-        phrases={
-            name: Phrase(name=name, lines=tuple(map(line, lines))) for name, lines in (phrases or {}).items()
-        },
+        phrases={name: Phrase(name=name, lines=tuple(map(line, lines))) for name, lines in (phrases or {}).items()},
     )
 
 

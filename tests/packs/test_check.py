@@ -213,9 +213,7 @@ def test_a_sieve_finds_what_single_searches_find():
         "d y he",
         "her s",
     ]
-    assert Sieve(phrases).find(tree) == {
-        phrase for phrase in phrases if find_phrase(tree, phrase) is not None
-    }
+    assert Sieve(phrases).find(tree) == {phrase for phrase in phrases if find_phrase(tree, phrase) is not None}
 
 
 # ---- the whole
@@ -251,9 +249,7 @@ def test_a_check_of_sixty_topics_is_quick(tmp_path):
     for number in range(60):
         lines = "".join(f"  - do you (like|want) (a|the) {number} thing {n} <it>\n" for n in range(20))
         text = f"words:\n  it: [t{number}a, t{number}b]\nask:\n{lines}reply:\n{lines}"
-        write_pack(
-            tmp_path / "moth", {f"topics/t{number}.yaml": text, "topics/food.yaml": GOOD["topics/food.yaml"]}
-        )
+        write_pack(tmp_path / "moth", {f"topics/t{number}.yaml": text, "topics/food.yaml": GOOD["topics/food.yaml"]})
     started = time.process_time()
     report = check_pack(tmp_path / "moth", n_rows=1)
     assert time.process_time() - started < 3
@@ -266,9 +262,7 @@ HOSTILE = {
     },
     "starters that fit everywhere": {
         "persona.yaml": PERSONA + "starters:\n" + "".join(f"  - {'a ' * 60}{n}\n" for n in range(40)),
-        "topics/food.yaml": "ask:\n"
-        + "".join(f"  - {'(a|a a|) ' * 40} {n}x\n" for n in range(20))
-        + "reply: hi\n",
+        "topics/food.yaml": "ask:\n" + "".join(f"  - {'(a|a a|) ' * 40} {n}x\n" for n in range(20)) + "reply: hi\n",
     },
     "words that could each be forbidden": {
         "persona.yaml": PERSONA + f"voice:\n  forbid: [{', '.join(f'w{n} w{n + 1}' for n in range(200))}]\n",
@@ -277,9 +271,7 @@ HOSTILE = {
     },
     "lines that share their lines": {
         "persona.yaml": PERSONA + "voice: {case: lower, max_words: 9, forbid: [x y]}\n",
-        "phrases.yaml": "".join(
-            f"{'a' * n}:\n  - <{'a' * (n + 1)}>\n  - <{'a' * (n + 1)}> 1\n" for n in range(1, 38)
-        )
+        "phrases.yaml": "".join(f"{'a' * n}:\n  - <{'a' * (n + 1)}>\n  - <{'a' * (n + 1)}> 1\n" for n in range(1, 38))
         + f"{'a' * 38}:\n  - X y\n  - x y\n  - b .\n",
         "topics/food.yaml": "ask: <a>\nreply: <a>\n",
     },

@@ -55,7 +55,11 @@ def test_count_unrank_draw_and_brute_force_agree_on_random_grammars(seed):
     expected = sorted(squeeze(text) for text, _ in brute_force(exchange))
     assert counter.total(exchange) == len(expected)
     assert sorted(every_text(exchange, counter)) == expected
-    pairs = sorted(f"{p} // {r}".strip() for p, r in (squeeze(t).split("//") for t in expected) for p, r in [(p.strip(), r.strip())])
+    pairs = sorted(
+        f"{p} // {r}".strip()
+        for p, r in (squeeze(t).split("//") for t in expected)
+        for p, r in [(p.strip(), r.strip())]
+    )
     for mode in MODES:
         drawer = Drawer((ask, reply), random.Random(seed), Shares(mode, counter))
         drawn = sorted(f"{p} // {r}".strip() for p, r in (d.texts for d in drawer))
@@ -89,9 +93,7 @@ def test_drawing_ends_exactly_when_everything_is_said():
     assert drawer.is_spent
 
 
-@pytest.mark.parametrize(
-    ("mode", "share_of_plain"), [("even", 1 / 2), ("balanced", 1 / 11), ("rich", 1 / 101)]
-)
+@pytest.mark.parametrize(("mode", "share_of_plain"), [("even", 1 / 2), ("balanced", 1 / 11), ("rich", 1 / 101)])
 def test_modes_share_as_described(mode, share_of_plain):
     """One plain line beside one with a hundred texts, the first of many draws from fresh drawers."""
     tree, counter, n = bind("plain", "n<1..100>"), Counter(), 4000

@@ -62,7 +62,9 @@ def pack(tmp_path_factory):
     for name, text in PACK.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(textwrap.dedent(text).strip().replace('["', "\n      - ").replace('", "', "\n      - ").replace('"]', ""))
+        path.write_text(
+            textwrap.dedent(text).strip().replace('["', "\n      - ").replace('", "', "\n      - ").replace('"]', "")
+        )
     return load_pack(folder)
 
 
@@ -126,7 +128,7 @@ def test_a_topic_with_too_little_to_say_gives_the_rest_away(pack):
     # Looking: 2 prompts · 3 lights · 3 replies with the same light. Turning off: (1 · 3 + 3) · 2.
     assert counts["lamp"] == 18 + 12
     assert counts["food"] > 300
-    assert len(set((row.clean, row.output) for row in dataset.train)) == len(dataset.train)
+    assert len({(row.clean, row.output) for row in dataset.train}) == len(dataset.train)
 
 
 def test_provenance_leads_back_to_the_lines(dataset):
@@ -144,7 +146,8 @@ def digest(dataset):
 def test_the_same_seed_gives_the_same_bytes_in_another_process(pack):
     program = (
         "import sys; from tests.packs.test_generate import digest; from guppylm.packs.load import load_pack;"
-        "from guppylm.packs.generate import generate; print(digest(generate(load_pack(sys.argv[1]), n_rows=300, seed=3)))"
+        "from guppylm.packs.generate import generate;"
+        "print(digest(generate(load_pack(sys.argv[1]), n_rows=300, seed=3)))"
     )
     digests = {
         subprocess.run(

@@ -102,9 +102,7 @@ def test_json_files_make_the_same_pack(tmp_path):
     )
     in_yaml = load(tmp_path / "yaml")
     rows = [(row.input, row.output, row.category) for row in generate(in_json, n_rows=5, n_exam=0).train]
-    assert rows == [
-        (row.input, row.output, row.category) for row in generate(in_yaml, n_rows=5, n_exam=0).train
-    ]
+    assert rows == [(row.input, row.output, row.category) for row in generate(in_yaml, n_rows=5, n_exam=0).train]
 
 
 def test_an_empty_message_can_be_asked_but_an_entry_left_out_cannot(tmp_path):
@@ -143,9 +141,9 @@ def test_pack_error_holds_every_finding(tmp_path):
 
 
 def test_a_pack_without_topics_is_an_error(tmp_path):
-    assert findings(
-        tmp_path, {"topics/food.yaml": "", "persona.yaml": PERSONA.replace("fallback: food\n", "")}
-    ) == ["E121 moth"]
+    assert findings(tmp_path, {"topics/food.yaml": "", "persona.yaml": PERSONA.replace("fallback: food\n", "")}) == [
+        "E121 moth"
+    ]
 
 
 # ---- words and phrases
@@ -155,8 +153,7 @@ def test_lists_bring_in_one_another_in_any_order_without_doubles(tmp_path):
     pack = load(
         tmp_path,
         {
-            "words.yaml": "all: [<soft>, moon, <light>]\nsoft: [wool, felt]\n"
-            "light:\n  - <soft>\n  - lamp\nn: 2..4\n",
+            "words.yaml": "all: [<soft>, moon, <light>]\nsoft: [wool, felt]\nlight:\n  - <soft>\n  - lamp\nn: 2..4\n",
             "topics/food.yaml": USES.format("<all> <n>"),
         },
     )
@@ -167,10 +164,7 @@ def test_lists_bring_in_one_another_in_any_order_without_doubles(tmp_path):
 def test_a_word_keeps_its_forms_and_whether_it_is_held_out(tmp_path):
     pack = load(
         tmp_path,
-        {
-            "words.yaml": "snack:\n  - {word: a  sock, s: two  socks, held_out: yes}\n"
-            "  - {word: wool, held_out: no}\n"
-        },
+        {"words.yaml": "snack:\n  - {word: a  sock, s: two  socks, held_out: yes}\n  - {word: wool, held_out: no}\n"},
     )
     sock, wool = pack.scope.words["snack"].entries
     assert (sock.word, dict(sock.forms), sock.held_out) == ("a sock", {"s": "two socks"}, True)
@@ -183,11 +177,9 @@ def test_a_topics_own_names_hide_shared_ones_and_are_seen_only_there(tmp_path):
         {
             "words.yaml": "it: [rain]\nsnack: [wool]\n",
             "phrases.yaml": "about_it:\n  - tell me about <it>\n",
-            "topics/food.yaml": "words:\n  it: [bread]\n  snack: [<snack>, <it>]\n"
-            "ask: <about_it>\nreply: <snack>\n",
+            "topics/food.yaml": "words:\n  it: [bread]\n  snack: [<snack>, <it>]\nask: <about_it>\nreply: <snack>\n",
             "topics/rain.yaml": "ask: <about_it>\nreply: i am\n",
-            "topics/snail.yaml": "phrases:\n  it:\n    - the snail\n    - my snail\n"
-            + USES.format("<about_it>"),
+            "topics/snail.yaml": "phrases:\n  it:\n    - the snail\n    - my snail\n" + USES.format("<about_it>"),
         },
     )
     assert words(pack, "it") == ["rain"]
@@ -262,9 +254,7 @@ def test_what_the_pack_itself_says_comes_last(tmp_path):
 
 
 def test_a_phrase_may_hide_an_inherited_list_and_the_other_way_round(tmp_path):
-    pack = load_pack(
-        extended(tmp_path, {"words.yaml": "hey: [yo]\n", "phrases.yaml": "pal:\n  - old moth\n"})
-    )
+    pack = load_pack(extended(tmp_path, {"words.yaml": "hey: [yo]\n", "phrases.yaml": "pal:\n  - old moth\n"}))
     assert words(pack, "hey") == ["yo"]
     assert lines(pack, "pal") == ["old moth"]
     assert not {"hey"} & set(pack.scope.phrases)
@@ -389,9 +379,7 @@ SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9">{}</svg>'
 
 
 def test_an_avatar_is_the_drawing_itself(tmp_path):
-    drawing = SVG.format('<g fill="url(#a)"><circle r="3"/><use href="#b"/></g>').replace(
-        '<use href="#b"/>', ""
-    )
+    drawing = SVG.format('<g fill="url(#a)"><circle r="3"/><use href="#b"/></g>').replace('<use href="#b"/>', "")
     pack = load(tmp_path, {"persona.yaml": PERSONA + "avatar: moth.svg\n", "moth.svg": drawing})
     assert pack.avatar_svg == drawing
 

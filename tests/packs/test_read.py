@@ -143,9 +143,7 @@ def test_a_comment_that_may_have_been_text_is_a_warning(line, warned):
     assert document.tree is not None
 
 
-@pytest.mark.parametrize(
-    "character", "\u202e\u2066\u200b\u200f\ufeff\u00ad\u2028\u0085\u2060\U000e0041\x07\x7f"
-)
+@pytest.mark.parametrize("character", "\u202e\u2066\u200b\u200f\ufeff\u00ad\u2028\u0085\u2060\U000e0041\x07\x7f")
 def test_hidden_characters_are_refused_as_they_are_and_behind_escapes(character):
     for text, file in (
         (f"a: fo{character}od", "a.yaml"),

@@ -80,9 +80,7 @@ def with_dropout(settings: TrainSettings) -> TrainSettings:
 
 
 @pytest.fixture(scope="session")
-def moth_run(
-    moth: Pack, settings: TrainSettings, tmp_path_factory: pytest.TempPathFactory
-) -> SimpleNamespace:
+def moth_run(moth: Pack, settings: TrainSettings, tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     """What one whole run said, and where its bundle is."""
     out = tmp_path_factory.mktemp("models") / "moth"
     reports = list(train(moth, settings, out, command="python train.py --persona moth"))

@@ -104,9 +104,7 @@ def test_conversations_become_rows_that_learn_the_reply_and_its_end(tiny_tokeniz
 
 def test_a_row_that_is_too_long_is_named_and_not_cut(tiny_tokenizer):
     rows = [talk(("hello", "hi")), talk(("good night", "i stay on. " * 30))]
-    with pytest.raises(
-        TrainingError, match=r"Row 2 has \d+ tokens and the model sees 61: 'good night … i stay"
-    ):
+    with pytest.raises(TrainingError, match=r"Row 2 has \d+ tokens and the model sees 61: 'good night … i stay"):
         encode(rows, tiny_tokenizer, context=61)
 
 

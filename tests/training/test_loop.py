@@ -197,9 +197,7 @@ def test_stopping_just_before_the_end_loses_nothing_either(moth, moth_run, setti
     assert list(train(moth, settings, tmp_path / "moth", resume=True))[-1].stage == "done"
 
 
-def test_ctrl_c_in_the_middle_of_a_step_leaves_a_bundle_and_is_passed_on(
-    moth, settings, tmp_path, monkeypatch
-):
+def test_ctrl_c_in_the_middle_of_a_step_leaves_a_bundle_and_is_passed_on(moth, settings, tmp_path, monkeypatch):
     real = loop.set_learning_rate
     n_calls = iter(range(100))
 
@@ -221,9 +219,7 @@ def test_going_on_gives_the_weights_of_a_run_that_never_stopped(moth, with_dropo
     reports = list(train(moth, with_dropout, tmp_path / "halves", resume=True))
     assert reports[3].step == 5
     assert weights(tmp_path / "halves") == weights(tmp_path / "whole")
-    whole, halves = (
-        json.loads((tmp_path / name / "metrics.json").read_text()) for name in ("whole", "halves")
-    )
+    whole, halves = (json.loads((tmp_path / name / "metrics.json").read_text()) for name in ("whole", "halves"))
     assert halves["curve"] == whole["curve"]
     assert halves["finished"] is True
 

@@ -50,8 +50,7 @@ def test_every_parameter_belongs_to_one_optimizer_and_only_block_matrices_to_muo
     muon, adamw = build(model, OptimizerSettings())
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     by_muon, by_adamw = (
-        {names[id(p)] for group in optimizer.param_groups for p in group["params"]}
-        for optimizer in (muon, adamw)
+        {names[id(p)] for group in optimizer.param_groups for p in group["params"]} for optimizer in (muon, adamw)
     )
     assert by_muon | by_adamw == set(names.values())
     assert not by_muon & by_adamw

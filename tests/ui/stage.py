@@ -91,9 +91,7 @@ def _save_bundle(stage: Stage) -> None:
 
     pack = load_pack(stage.personas_dir / "lamp")
     tokenizer = Tokenizer.train(["the moth came at one. i saw it. are you bright today"] * 3, vocab_size=300)
-    config = ModelConfig(
-        vocab_size=tokenizer.vocab_size, context=96, n_layers=1, n_heads=2, d_model=16, d_ff=16
-    )
+    config = ModelConfig(vocab_size=tokenizer.vocab_size, context=96, n_layers=1, n_heads=2, d_model=16, d_ff=16)
     model = Transformer(config, generator=torch.Generator().manual_seed(0))
     metrics = {"persona": "lamp", "title": "Lamp"}
     bundle = Bundle(config=config, model=model, tokenizer=tokenizer, pack_files=pack.files, metrics=metrics)

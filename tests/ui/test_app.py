@@ -37,9 +37,7 @@ def test_it_tells_its_address_serves_and_stops(stage: Stage, sent: signal.Signal
         "--personas",
         str(stage.personas_dir),
     ]
-    app = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=APP.parent
-    )
+    app = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=APP.parent)
     try:
         line = app.stdout.readline()
         address = re.search(r"http://127\.0\.0\.1:\d+", line)

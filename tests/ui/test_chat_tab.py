@@ -56,9 +56,7 @@ def test_a_message_ends_as_one_exchange_in_its_own_talk(tab: Callable[[Any], Cha
     assert messages == [{"role": "user", "content": "hi"}]
     assert (box["value"], box["stop_btn"], seed) == ("", "Stop", 1234)
     talk = growing[-1][1]["lamp"]
-    assert [(exchange.message, exchange.reply, exchange.stopped) for exchange in talk] == [
-        ("hi", "oh well", "end")
-    ]
+    assert [(exchange.message, exchange.reply, exchange.stopped) for exchange in talk] == [("hi", "oh well", "end")]
     assert growing[-1][1]["stone"] == others["stone"]
     assert "Seed 1234, 2 tokens." in last[3]
     assert last[2]["submit_btn"] == "Send"

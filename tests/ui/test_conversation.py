@@ -101,9 +101,7 @@ def test_the_page_starts_from_the_engines_defaults() -> None:
 
 
 def test_sentences_are_honest_about_memory_and_endings() -> None:
-    assert words.what_it_sees("Lamp", 1) == (
-        "Lamp answers your last message only: it was raised on single exchanges."
-    )
+    assert words.what_it_sees("Lamp", 1) == ("Lamp answers your last message only: it was raised on single exchanges.")
     assert "last 4 exchanges" in words.what_it_sees("Lamp", 4)
     exchange = Exchange(message="m", reply="r", seed=3, n_tokens=1, stopped="end")
     assert words.about_reply(exchange) == "Seed 3, 1 token."

@@ -80,9 +80,7 @@ def test_plain_http_works(served: str, stage: Stage, path: str, body: dict[str, 
     with urllib.request.urlopen(f"{address}/{event}", timeout=30) as response:
         lines = response.read().decode().splitlines()
     data = next(line for line in lines if line.startswith("data: "))
-    assert open_chat(stage.models_dir / "lamp").reply("hi", seed=3).text in json.loads(
-        data.removeprefix("data: ")
-    )
+    assert open_chat(stage.models_dir / "lamp").reply("hi", seed=3).text in json.loads(data.removeprefix("data: "))
 
 
 def test_the_pages_own_events_are_private(client: gradio_client.Client) -> None:
@@ -95,15 +93,11 @@ def test_many_callers_each_get_their_own_reply(served: str, stage: Stage) -> Non
     chat = open_chat(stage.models_dir / "lamp")
 
     def ask(n: int) -> str:
-        return gradio_client.Client(served, verbose=False).predict(
-            f"message {n}", "lamp", n, api_name="/chat"
-        )
+        return gradio_client.Client(served, verbose=False).predict(f"message {n}", "lamp", n, api_name="/chat")
 
     with ThreadPoolExecutor(6) as pool:
         said = list(pool.map(ask, range(6)))
-    assert said == [
-        chat.reply(f"message {n}", seed=n, temperature=0.7, top_k=40, top_p=0.95).text for n in range(6)
-    ]
+    assert said == [chat.reply(f"message {n}", seed=n, temperature=0.7, top_k=40, top_p=0.95).text for n in range(6)]
 
 
 def test_a_full_queue_says_so(stage: Stage) -> None:

@@ -27,9 +27,7 @@ class Outline(HTMLParser):
         self.text += data
 
     def all(self, **wanted: str) -> list[dict[str, str | None]]:
-        return [
-            attrs for _, attrs in self.tags if all(attrs.get(key) == value for key, value in wanted.items())
-        ]
+        return [attrs for _, attrs in self.tags if all(attrs.get(key) == value for key, value in wanted.items())]
 
 
 def persona(name: str = "lamp", **facts: object) -> Persona:
@@ -45,9 +43,7 @@ def test_cards_are_one_radio_group_with_one_tab_stop() -> None:
 
 
 def test_an_untrained_persona_shows_the_command() -> None:
-    markup = cards_html(
-        [persona(state="untrained", problem="No weights.", command="python train.py --persona x")], ""
-    )
+    markup = cards_html([persona(state="untrained", problem="No weights.", command="python train.py --persona x")], "")
     assert "not trained yet" in markup
     assert "<code>python train.py --persona x</code>" in markup
 
@@ -68,9 +64,7 @@ def test_a_strangers_words_stay_words() -> None:
 
 
 def test_a_chip_sends_exactly_its_words() -> None:
-    assert [
-        chip["data-ask"] for chip in Outline(chips_html([EVIL, "hi"], ready=True)).all(**{"class": "chip"})
-    ] == [
+    assert [chip["data-ask"] for chip in Outline(chips_html([EVIL, "hi"], ready=True)).all(**{"class": "chip"})] == [
         EVIL,
         "hi",
     ]
