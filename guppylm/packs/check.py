@@ -16,6 +16,7 @@ from guppylm.errors import Finding
 from guppylm.packs.count import Counter
 from guppylm.packs.document import finding_at
 from guppylm.packs.generate import SceneTrees
+from guppylm.packs.lang import Choice, Option
 from guppylm.packs.load import read_pack, sort_findings
 from guppylm.packs.pack import Pack
 from guppylm.packs.pause import no_collection
@@ -93,7 +94,7 @@ def check_pack(name_or_path: str | Path, *, personas_dir: Path | None = None, n_
         *unused_findings(pack, reading.used),
         *bracket_findings(pack),
         *brace_findings(pack),
-        *double_findings(pack, trees),
+        *double_findings(pack, trees, reading.counter),
         *empty_findings(trees),
         *_capacity_findings(pack, amounts, n_rows),
     ]
@@ -111,12 +112,19 @@ def _amount(scenes: list[SceneTrees], counter: Counter) -> Amount:
 
 def _style_findings(pack: Pack, trees: Mapping[str, list[SceneTrees]]) -> Iterator[Finding]:
     rules = VoiceRules(pack.voice)
-    for scenes in trees.values():
+    scenes = [scene for topic in trees.values() for scene in topic]
+    texts = [tree for scene in scenes for tree in (scene.ask, scene.reply, scene.held_out) if tree is not None]
+    # All trees at once first: most packs break no rule, and what trees share is then looked at once.
+    if rules.may_be_broken_by(_any_of([scene.reply for scene in scenes])):
         for scene in scenes:
             yield from rules.broken_by(scene.reply)
-            for tree in (scene.ask, scene.reply, scene.held_out):
-                if tree is not None:
-                    yield from rules.loose_marks_in(tree)
+    if rules.may_hold_loose_marks(_any_of(texts)):
+        for tree in texts:
+            yield from rules.loose_marks_in(tree)
+
+
+def _any_of(trees: list[Choice]) -> Choice:
+    return Choice(tuple(Option(1, tree) for tree in trees))
 
 
 def _capacity_findings(pack: Pack, amounts: Mapping[str, Amount], n_rows: int) -> list[Finding]:

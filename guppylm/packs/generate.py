@@ -24,6 +24,7 @@ from guppylm.packs.lang import Choice, Sequence
 from guppylm.packs.noise import Typist
 from guppylm.packs.normalise import normalise
 from guppylm.packs.pack import Pack, Scene, Topic
+from guppylm.packs.pause import no_collection
 from guppylm.packs.place import Place
 from guppylm.packs.shares import share_out
 from guppylm.packs.unrank import every_text
@@ -101,6 +102,7 @@ def scene_trees(topic: Topic, *, nodes: dict | None = None, new_words: bool = Fa
     return [SceneTrees(scene, binder) for scene in topic.scenes]
 
 
+@no_collection()
 def generate(pack: Pack, *, n_rows: int = 60_000, n_exam: int | None = None, seed: int = 0) -> Dataset:
     """Return the sets for this pack.
 

@@ -25,6 +25,7 @@ from guppylm.packs.lang import Choice, Number, Option, Sequence, Text
 from guppylm.packs.normalise import spaced
 
 MAX_FRONTS = 100_000
+MANY_WAYS = 16
 
 
 class Rest:
@@ -94,7 +95,7 @@ class _Reader:
         self._exits: dict[frozenset[tuple[Rest | None, Exit]], Exit] = {}
         self._arrivals: dict[tuple[bool, Rest | None, Exit, Words], Arrival] = {}
         self._unfolded: dict[frozenset[Arrival], Front] = {}
-        self._leaves: dict[int, list[tuple[bool, str, bool]]] = {}
+        self._leaves: dict[int, list[tuple[bool, str, bool, Words]]] = {}
         seen: dict[int, dict[WordList, int]] = {}
         counts = [_most_uses(tree, seen) for tree in trees.values()]
         self._repeated = {words for count in counts for words, n_uses in count.items() if n_uses > 1}
@@ -153,7 +154,14 @@ class _Reader:
     def _unfold(self, arrivals: frozenset[Arrival]) -> Front:
         """Return the points at the next letters that can come, walking over what is empty."""
         if arrivals not in self._unfolded:
-            self._unfolded[arrivals] = frozenset(self._next_points(arrivals))
+            # What hundreds of lines go on behind is unfolded by itself, once, whatever else arrives beside it.
+            busy = [arrival for arrival in arrivals if arrival.rest is None and len(arrival.exit.ways) > MANY_WAYS]
+            if busy and len(arrivals) > 1:
+                parts = [frozenset((arrival,)) for arrival in busy]
+                parts.append(arrivals.difference(busy))
+                self._unfolded[arrivals] = frozenset().union(*map(self._unfold, parts))
+            else:
+                self._unfolded[arrivals] = frozenset(self._next_points(arrivals))
         return self._unfolded[arrivals]
 
     def _next_points(self, arrivals: frozenset[Arrival]) -> set[Point]:
@@ -189,7 +197,8 @@ class _Reader:
                         after = self._rest(part, after)
                     arrive(due, after, exit, words)
                 else:
-                    for before, letters, behind, with_words in self._leaf(rest.node, words):
+                    for before, letters, behind, new_words in self._leaf(rest.node, words):
+                        with_words = words | new_words if new_words else words
                         if letters:
                             then = self._arrival(behind, rest.after, exit, with_words)
                             points.add((" " + letters if due or before else letters, then))
@@ -217,20 +226,20 @@ class _Reader:
             self._exits[ways] = Exit(ways, frozenset().union(*(exit.owners for _, exit in ways)))
         return self._exits[ways]
 
-    def _leaf(self, node: Text | Word, words: Words) -> Iterator[tuple[bool, str, bool, Words]]:
-        """Yield everything a leaf can read as: (a space before, the letters, a space behind, the words then)."""
+    def _leaf(self, node: Text | Word, words: Words) -> list[tuple[bool, str, bool, Words]]:
+        """Return everything a leaf can read as: (a space before, the letters, a space behind, the words it adds)."""
         if isinstance(node, Word) and node.list in self._repeated:
             known = dict(words)
             taken = {entry for (words_list, _), entry in words if words_list is node.list}
-            for entry, text in enumerate(node.texts):
-                if known.get(node.variable) == entry or (node.variable not in known and entry not in taken):
-                    yield *_parts(text), words | {(node.variable, entry)}
-            return
+            return [
+                (*_parts(text), frozenset(((node.variable, entry),)))
+                for entry, text in enumerate(node.texts)
+                if known.get(node.variable) == entry or (node.variable not in known and entry not in taken)
+            ]
         if id(node) not in self._leaves:
             texts = node.texts if isinstance(node, Word) else (node.text,)
-            self._leaves[id(node)] = sorted(set(map(_parts, texts)))
-        for parts in self._leaves[id(node)]:
-            yield *parts, words
+            self._leaves[id(node)] = [(*parts, frozenset()) for parts in sorted(set(map(_parts, texts)))]
+        return self._leaves[id(node)]
 
 
 @lru_cache(maxsize=4096)

@@ -17,6 +17,9 @@ from guppylm.packs.normalise import normalise, spaced
 from guppylm.packs.style import leaf_texts
 
 
+Reached = tuple[frozenset[int], frozenset[str]]  # states behind a node, phrases completed on the way
+
+
 class Sieve:
     """Looks for many phrases at once.
 
@@ -47,6 +50,8 @@ class _Automaton:
                 self._add(needle, phrase)
         self.fallback = self._fallbacks()
         self.jumps: dict[tuple[int, str], tuple[int, frozenset[str]]] = {}
+        # Trees share branches, so what is behind a node is remembered; with the node, whose id would else be reused.
+        self.seen: dict[tuple[int, int], tuple[Bound, Reached]] = {}
 
     def _add(self, needle: str, phrase: str) -> None:
         state = 0
@@ -74,36 +79,35 @@ class _Automaton:
                 waiting.append(following)
         return fallback
 
-    def find(self, tree: Bound) -> set[str]:
+    def find(self, tree: Bound) -> frozenset[str]:
         if len(self.next) == 1:
-            return set()
-        found: set[str] = set()
-        seen: dict[tuple[int, int], frozenset[int]] = {}
+            return frozenset()
         start, _ = self._advance(0, self.closing)
-        for state in self._behind(tree, start, seen, found):
-            found |= self._advance(state, self.closing)[1]
-        return found
+        states, found = self._behind(tree, start)
+        return found.union(*(self._advance(state, self.closing)[1] for state in states))
 
-    def _behind(self, node: Bound, state: int, seen: dict, found: set[str]) -> frozenset[int]:
-        """Return the states that can be reached behind a node, and note what was read on the way."""
+    def _behind(self, node: Bound, state: int) -> Reached:
+        """Return the states that can be reached behind a node, and the phrases completed on some way there."""
         key = (id(node), state)
-        known = seen.get(key)
+        known = self.seen.get(key)
         if known is not None:
-            return known
+            return known[1]
         if isinstance(node, Choice):
-            states = frozenset(
-                after for option in node.options for after in self._behind(option.node, state, seen, found)
-            )
+            reached = [self._behind(option.node, state) for option in node.options]
+            states = frozenset().union(*(after for after, _ in reached))
+            found = frozenset().union(*(hits for _, hits in reached))
         elif isinstance(node, Sequence):
-            states = frozenset((state,))
+            states, found = frozenset((state,)), frozenset()
             for part in node.parts:
-                states = frozenset(after for before in states for after in self._behind(part, before, seen, found))
+                reached = [self._behind(part, before) for before in states]
+                states = frozenset().union(*(after for after, _ in reached))
+                found = found.union(*(hits for _, hits in reached))
         else:
             jumps = [self._advance(state, piece) for piece in leaf_texts(node)]
             states = frozenset(after for after, _ in jumps)
-            found.update(*(hits for _, hits in jumps))
-        seen[key] = states
-        return states
+            found = frozenset().union(*(hits for _, hits in jumps))
+        self.seen[key] = (node, (states, found))
+        return states, found
 
     def _advance(self, state: int, piece: str) -> tuple[int, frozenset[str]]:
         """Return the state behind a piece, and the phrases completed in it."""

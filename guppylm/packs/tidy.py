@@ -138,7 +138,7 @@ def brace_findings(pack: Pack) -> Iterator[Finding]:
             yield finding_at(line.place.at(found.start()), "W205", message, f"a slot is written <{found[1]}>")
 
 
-def double_findings(pack: Pack, trees: Mapping[str, list[SceneTrees]]) -> Iterator[Finding]:
+def double_findings(pack: Pack, trees: Mapping[str, list[SceneTrees]], counter: Counter) -> Iterator[Finding]:
     """Yield a warning for lines that stand twice, and for topics in which two lines make the same prompt."""
     groups = [(phrase.lines) for phrase in pack.scope.phrases.values()]
     for topic in pack.topics.values():
@@ -147,7 +147,6 @@ def double_findings(pack: Pack, trees: Mapping[str, list[SceneTrees]]) -> Iterat
     for lines in groups:
         yield from _same_lines(lines, pack)
     n_left = MAX_COMPARED_IN_ALL
-    counter = Counter()
     for scenes in trees.values():
         for scene in scenes:
             n_prompts = counter.total(scene.ask)

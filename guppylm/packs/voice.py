@@ -36,6 +36,19 @@ class VoiceRules:
         self._marks = Sieve([*_LOOSE_MARKS, *_CONTROL])
         self._realist = Realist()
 
+    def may_be_broken_by(self, replies: Choice) -> bool:
+        """Tell whether any of these replies could break a rule; `broken_by` says which line does."""
+        limits = ((self.voice.max_words, "words"), (self.voice.max_chars, "characters"))
+        return (
+            (self.voice.case == "lower" and find_capital(replies) is not None)
+            or bool(self._forbidden.find(replies))
+            or any(most is not None and longest(replies, unit=unit)[0] > most for most, unit in limits)
+        )
+
+    def may_hold_loose_marks(self, tree: Choice) -> bool:
+        """Tell whether `loose_marks_in` could find anything in this tree."""
+        return bool(self._marks.find(tree))
+
     def broken_by(self, replies: Choice) -> Iterator[Finding]:
         """Yield an error for every line of these replies that can break a rule of the voice."""
         if self.voice.case == "lower":
