@@ -12,9 +12,13 @@ import gc
 import json
 import platform
 import resource
+import sys
 import time
 from collections.abc import Callable
 from datetime import date
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # runs from a clone, installed or not
 
 from guppylm.packs.check import check_pack
 from guppylm.packs.generate import generate

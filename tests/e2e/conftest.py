@@ -23,9 +23,12 @@ QUIET = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if not CHROMIUM.exists():
-        pytest.skip(f"{CHROMIUM} is not there: apt-get install chromium")
+    if "GUPPYLM_REQUIRE_BROWSER" not in os.environ:  # .ci/run sets it: there, no browser is a failure
+        pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+        if not CHROMIUM.exists():
+            pytest.skip(f"{CHROMIUM} is not there: apt-get install chromium")
+    from playwright import sync_api as playwright
+
     with playwright.sync_playwright() as running:
         browser = running.chromium.launch(executable_path=str(CHROMIUM), args=QUIET)
         yield browser
