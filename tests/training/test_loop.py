@@ -19,7 +19,7 @@ from guppylm.packs.load import load_pack
 from guppylm.training import checkpoint, loop
 from guppylm.training.batches import IGNORE
 from guppylm.training.device import pick
-from guppylm.training.loop import Run, train
+from guppylm.training.loop import Run, train, weights_of
 from guppylm.training.settings import TrainSettings
 
 from .conftest import write_moth
@@ -71,6 +71,22 @@ def test_it_learns(moth_run):
     assert held_out[-1] < 0.8 * guess
 
 
+def mean_loss(run, batch):
+    losses = run.losses_of(batch)
+    return losses.sum().item() / int((batch.targets[batch.keep] != IGNORE).sum())
+
+
+def test_the_first_words_of_a_reply_count_more_and_messages_nothing(run):
+    batch = dataclasses.replace(run.batches[0], keep=torch.ones_like(run.batches[0].keep))
+    weights = weights_of(batch, first_words=4.0).view_as(batch.targets)
+    learned = batch.targets != IGNORE
+    assert (weights[~learned] == 0).all()
+    for row, mask in zip(weights, learned, strict=True):
+        expected = [1 + 4 * 0.7**n for n in range(int(mask.sum()))]
+        assert row[mask].tolist() == pytest.approx(expected)
+    assert (weights_of(batch, first_words=0.0).view_as(learned) == learned).all()
+
+
 def test_what_people_say_carries_no_loss(run):
     batch = run.batches[0]
     spoilt = batch.targets.clone()
@@ -78,8 +94,8 @@ def test_what_people_say_carries_no_loss(run):
     assert (spoilt != batch.targets).any()
     counted = dataclasses.replace(batch, targets=spoilt, keep=torch.ones_like(batch.keep))
     everything = dataclasses.replace(batch, keep=torch.ones_like(batch.keep))
-    assert run.loss_of(everything).item() == pytest.approx(run.loss_of(batch).item(), abs=1e-5)
-    assert run.loss_of(counted).item() != pytest.approx(run.loss_of(batch).item(), abs=1e-3)
+    assert mean_loss(run, everything) == pytest.approx(mean_loss(run, batch), abs=1e-5)
+    assert mean_loss(run, counted) != pytest.approx(mean_loss(run, batch), abs=1e-3)
 
 
 def test_the_loss_is_the_mean_surprise_at_each_reply_token(run):
@@ -91,13 +107,13 @@ def test_the_loss_is_the_mean_surprise_at_each_reply_token(run):
         for at in range(batch.ids.shape[1])
         if batch.targets[row, at] != IGNORE
     ]
-    assert run.loss_of(batch).item() == pytest.approx(sum(surprises) / batch.n_learned, abs=1e-5)
+    assert mean_loss(run, batch) == pytest.approx(sum(surprises) / batch.n_learned, abs=1e-5)
 
 
 def test_examinations_weigh_every_reply_token_alike(run):
     batches = list(run.exams["held_out"].epoch())
     assert len(batches) > 1
-    surprise = sum(run.loss_of(batch).item() * batch.n_learned for batch in batches)
+    surprise = sum(mean_loss(run, batch) * batch.n_learned for batch in batches)
     n_learned = sum(batch.n_learned for batch in batches)
     assert run.exam_loss("held_out") == pytest.approx(surprise / n_learned, abs=1e-5)
 
