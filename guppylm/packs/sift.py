@@ -16,7 +16,6 @@ from guppylm.packs.lang import Choice, Sequence
 from guppylm.packs.normalise import normalise, spaced
 from guppylm.packs.style import leaf_texts
 
-
 Reached = tuple[frozenset[int], frozenset[str]]  # states behind a node, phrases completed on the way
 
 
