@@ -37,8 +37,9 @@ if TYPE_CHECKING:
 
 EXAMPLES = """\
 examples:
-  python train.py --persona guppy                     the real thing; a quarter of an hour on two cores
-  python train.py --persona guppy --preset smoke      a little one in seconds, to see that all works
+  python train.py --persona guppy                     the real thing; less than half an hour on two cores
+  python train.py --persona guppy --preset smoke --out models/little
+                                                      a little one in seconds, to see that all works
   python train.py --persona guppy --minutes 5         as good as it gets in five minutes
   python train.py --persona my-packs/moth --seed 7 --out models/moth-7
   python train.py --persona guppy --resume            go on where Ctrl-C stopped it
@@ -53,6 +54,10 @@ def main(argv: list[str] | None = None) -> int:
         return _train(args, command=shlex.join(["python", "train.py", *argv]))
     except GuppyError as error:
         print(error, file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"{error.filename or 'A file'}: {error.strerror or error}.", file=sys.stderr)
+        print("See that there is room, and that you may read and write it.", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("\nStopped.", file=sys.stderr)
@@ -135,9 +140,13 @@ def _train(args: argparse.Namespace, *, command: str) -> int:
 
 
 def _stopped(stop: _StopSign, last: Progress | None, args: argparse.Namespace, out: Path) -> int:
-    if last is not None and last.stage in ("learning", "saving"):
+    from guppylm.model.folder import previous_of
+
+    if last is not None and last.step > 0:
         again = f"python train.py --persona {args.persona}" + (f" --out {out}" if args.out else "") + " --resume"
         print(f"Stopped after step {last.step:,}; {out} holds what it has learned so far.", file=sys.stderr)
+        if (kept := previous_of(out)).is_dir():
+            print(f"The bundle that was there before is kept in {kept}.", file=sys.stderr)
         print(f"Go on:  {again}", file=sys.stderr)
     else:
         print("Stopped before it had learned anything; nothing was written.", file=sys.stderr)

@@ -49,6 +49,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Whoever read our output has seen enough. Python would complain once more while shutting down.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        print(f"{error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
+        print("see that the folder is there and that you may read and write it", file=sys.stderr)
+        return 2
 
 
 class _Parser(argparse.ArgumentParser):

@@ -53,6 +53,8 @@ def run(options: argparse.Namespace) -> int:
     if options.prompt is not None:
         reply = chat.reply(options.prompt, **settings)
         print(_as_json(options.prompt, reply) if options.json else reply.text)
+        if reply.note:
+            print(f"({reply.note})", file=sys.stderr)
     elif options.batch:
         for message in _messages():
             print(_as_json(message, chat.reply(message, **settings)), flush=True)
@@ -86,7 +88,7 @@ def _messages() -> Iterator[str]:
 
 def _as_json(prompt: str, reply: Reply) -> str:
     row = {"prompt": prompt, "reply": reply.text, "tokens": reply.n_tokens, "stopped": reply.stopped}
-    return json.dumps(row, ensure_ascii=False)
+    return json.dumps(row | ({"note": reply.note} if reply.note else {}), ensure_ascii=False)
 
 
 def _talk(chat: Chat, name: str, settings: dict) -> None:

@@ -15,6 +15,7 @@ import math
 import os
 import secrets
 import shutil
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -163,11 +164,30 @@ def check_finite(tensors: Mapping[str, Tensor], where: str, help: str) -> None:
 
 def check_place(target: Path) -> None:
     """Raise BundleError unless a bundle may be written here: nothing, an empty folder, or another bundle."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=target.parent):
+            pass
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise BundleError(f"{target.parent}: nothing can be written there: {reason}.", "Choose another folder.") from error
     if not target.exists():
         return
     is_bundle = (target / "config.json").is_file() and (target / "metrics.json").is_file()
     if not target.is_dir() or not (is_bundle or not any(target.iterdir())):
         raise BundleError(f"{target}: there is something here, and it is no bundle.", "Choose another folder.")
+
+
+def previous_of(target: Path) -> Path:
+    """Return where the bundle that a new one replaced is kept."""
+    return target.parent / f".{target.name}.previous"
+
+
+def keep_previous(target: Path) -> None:
+    """Keep a copy of the bundle that is about to be replaced, instead of the one kept before."""
+    if target.is_dir():
+        shutil.rmtree(previous_of(target), ignore_errors=True)
+        shutil.copytree(target, previous_of(target))
 
 
 def swap_in(beside: Path, target: Path) -> None:

@@ -29,7 +29,7 @@ from torch.nn import functional as F
 
 from guppylm.errors import TrainingError
 from guppylm.model.bundle import Bundle
-from guppylm.model.folder import check_place
+from guppylm.model.folder import check_place, keep_previous
 from guppylm.model.tokenizer import Tokenizer
 from guppylm.model.transformer import ModelConfig, Transformer
 from guppylm.packs.generate import SETS, Dataset, generate
@@ -92,11 +92,13 @@ def train(
         yield from run.learn()
         yield run.progress(stage="saving", note=f"writing {out}")
     except KeyboardInterrupt:  # in the middle of a step: good enough to talk to, but not to go on from
-        run.save(finished=False)
+        if run.step:
+            run.save(finished=False)
         raise
     except GeneratorExit:  # between two steps
-        run.save(finished=False)
-        checkpoint.write(run)
+        if run.step:
+            run.save(finished=False)
+            checkpoint.write(run)
         raise
     metrics = run.save(finished=True)
     checkpoint.path_for(out).unlink(missing_ok=True)
@@ -297,6 +299,7 @@ class Run:
         title = f"{self.pack.title}, {self.model.n_parameters / 1e6:.1f}M parameters, {self.step:,} steps"
         picture = loss_png(self.curve, vocab_size=self.config.vocab_size, title=title)
         # Half the size, and no reply changes for it: weights are small numbers, and fp16 keeps three digits.
+        keep_previous(self.out)  # a good model must not be lost to a smaller or a stopped one
         bundle.save(self.out, dtype="fp16", other_files={"loss.png": picture} if picture else None)
         return metrics
 
