@@ -170,7 +170,9 @@ def check_place(target: Path) -> None:
             pass
     except OSError as error:
         reason = error.strerror or str(error)
-        raise BundleError(f"{target.parent}: nothing can be written there: {reason}.", "Choose another folder.") from error
+        raise BundleError(
+            f"{target.parent}: nothing can be written there: {reason}.", "Choose another folder."
+        ) from error
     if not target.exists():
         return
     is_bundle = (target / "config.json").is_file() and (target / "metrics.json").is_file()

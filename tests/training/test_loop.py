@@ -306,3 +306,23 @@ def test_settings_survive_json():
 def test_settings_that_make_no_sense_name_the_flag(asked, message):
     with pytest.raises(TrainingError, match=message):
         TrainSettings.of("smoke", **asked)
+
+
+def test_the_bundle_that_a_new_one_replaces_is_kept(moth, settings, tmp_path):
+    out = tmp_path / "kept"
+    list(train(moth, settings, out))
+    before = weights(out)
+    list(train(moth, dataclasses.replace(settings, seed=5), out))
+    assert weights(out) != before
+    assert weights(tmp_path / ".kept.previous") == before
+
+
+def test_a_run_stopped_before_its_first_step_leaves_what_is_there(moth, settings, tmp_path):
+    out = tmp_path / "left"
+    list(train(moth, settings, out))
+    before = weights(out)
+    run = train(moth, settings, out)
+    while next(run).stage == "preparing":
+        pass
+    run.close()
+    assert weights(out) == before

@@ -37,7 +37,15 @@ def test_it_tells_its_address_serves_and_stops(stage: Stage, sent: signal.Signal
         "--personas",
         str(stage.personas_dir),
     ]
-    app = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=APP.parent)
+    app = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=APP.parent,
+        # Tests that run in the background of a shell ignore Ctrl-C, and what they start would ignore it too.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     try:
         line = app.stdout.readline()
         address = re.search(r"http://127\.0\.0\.1:\d+", line)
