@@ -75,7 +75,7 @@ class Chat:
     def __init__(self, bundle: Bundle) -> None:
         self.bundle = bundle
         self.max_turns = int(bundle.metrics.get("max_turns", 1))
-        # Positions that no training row reached hold noise. Where training tells how far it got, stop there.
+        # A message far longer than any that was trained muddles the model. Where training says how far to go, stop.
         trained = bundle.metrics.get("n_positions_trained") or bundle.config.context
         self.context = min(bundle.config.context, int(trained))
         bundle.model.eval()

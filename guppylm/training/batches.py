@@ -101,6 +101,7 @@ class Batches:
         self._buckets = [_stack(bucket) for bucket in _buckets(rows, batch_tokens)]
         self._plan = lru_cache(maxsize=2)(self._make_plan)
         self.n_rows = len(rows)
+        self.longest = max(len(ids) for ids, _ in rows)  # tokens of a row
         self.n_tokens = sum(len(ids) - 1 for ids, _ in rows)  # read in an epoch
 
     @property
