@@ -149,7 +149,9 @@ class ChatTab:
         self.message.stop(self.on_stop, session, [*shown[:4]], cancels=started, **at_once)
         self.chat.undo(self.on_undo, session, [*shown[:4]], cancels=started, **at_once)
         self.chat.clear(self.on_clear, session, [*shown[:4]], cancels=started, **at_once)
-        self.cards.pick(self.on_pick, self.talks, view, cancels=started, **at_once).then(**topics, **at_once)
+        # Whoever walks over the cards with the arrow keys is faster than the answers, and no step may be dropped.
+        picked = self.cards.pick(self.on_pick, self.talks, view, cancels=started, trigger_mode="multiple", **at_once)
+        picked.then(**topics, **at_once)
         self.defaults.click(self.on_defaults, None, knobs[:4], **at_once)
         page.load(self.on_visit, self.talks, view, **at_once).then(**topics, **at_once)
 
