@@ -21,10 +21,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+from torch import Tensor
 
 from guppylm.chat.context import Window, visible
 from guppylm.errors import ChatError
 from guppylm.model.bundle import Bundle
+from guppylm.model.gist import Gist, make_up_mind
 from guppylm.model.sampling import Sampling, Step, sample
 from guppylm.model.transformer import KVCache
 
@@ -57,6 +59,7 @@ class Reply:
         note: what the model could not see of the conversation; mostly empty.
         seed: asks for the same reply again.
         window: what was handed to the model.
+        gist: what the persona took the message to be about; None before it has, or where it never learned to.
         steps: how every token was chosen; the last one is the end marker if `stopped` is "end".
     """
 
@@ -66,6 +69,7 @@ class Reply:
     note: str
     seed: int
     window: Window
+    gist: Gist | None
     steps: tuple[Step, ...]
 
 
@@ -133,7 +137,7 @@ class Chat:
             raise ChatError(f"the message is {type(message).__name__}, not text.", "Give it as a string.")
         sampling = self.bundle.generation.changed(temperature=temperature, top_k=top_k, top_p=top_p)
         window = self.window(message, history=history, max_tokens=max_tokens)
-        room = max(0, self.context - len(window.ids))
+        room = max(0, self.context - len(window.ids) - bool(self.bundle.tokenizer.gists))
         return Stream(self.bundle, window, sampling, _seed(seed), room if max_tokens is None else min(max_tokens, room))
 
     def window(self, message: str, *, history: Sequence[tuple[str, str]] = (), max_tokens: int | None = None) -> Window:
@@ -155,6 +159,7 @@ class Stream:
         self._max_tokens = max_tokens
         self._steps: list[Step] = []
         self._stopped: Stopped | None = None
+        self._gist: Gist | None = None
         self._tokens = self._run()
 
     def __iter__(self) -> Iterator[Token]:
@@ -179,29 +184,36 @@ class Stream:
             note=self.window.note,
             seed=self._seed,
             window=self.window,
+            gist=self._gist,
             steps=tuple(self._steps),
         )
 
     def _run(self) -> Iterator[Token]:
-        model, end_id = self._bundle.model, self._bundle.tokenizer.end_id
-        device = model.tokens.weight.device
+        tokenizer = self._bundle.tokenizer
         dice = torch.Generator().manual_seed(self._seed)
-        cache = KVCache(model.config, device=device)
-        new_ids: Sequence[int] = self.window.ids
-        while len(self._steps) < self._max_tokens:
-            # Entered for each token anew: it belongs to the thread, and ours rests at the yield below.
-            with torch.inference_mode():
-                ids = torch.tensor([new_ids], device=device)  # (1, T)
-                last = torch.arange(len(new_ids), device=device).eq(len(new_ids) - 1)[None]  # (1, T)
-                logits = model(ids, cache=cache, keep=last)[0]  # (V,)
+        cache = KVCache(self._bundle.config, device=self._bundle.model.tokens.weight.device)
+        logits = self._read(self.window.ids, cache) if self._max_tokens else None
+        if logits is not None and (gist := make_up_mind(logits, tokenizer)):
+            self._gist = gist
+            logits = self._read([gist.id], cache)
+        while logits is not None and len(self._steps) < self._max_tokens:
             step = sample(logits, self._said(), self._sampling, dice)
             self._steps.append(step)
-            if step.id == end_id:
+            if step.id == tokenizer.end_id:
                 self._stopped = "end"
                 return
-            new_ids = (step.id,)
             yield Token(text_so_far=self._text(self._said()), step=step)
+            logits = self._read([step.id], cache) if len(self._steps) < self._max_tokens else None
         self._stopped = "length"
+
+    def _read(self, new_ids: Sequence[int], cache: KVCache) -> Tensor:
+        """Let the model read more tokens, and return the logits (V,) behind the last."""
+        model = self._bundle.model
+        # Entered for each call anew: it belongs to the thread, and a stream may be read by several.
+        with torch.inference_mode():
+            ids = torch.tensor([new_ids], device=model.tokens.weight.device)  # (1, T)
+            last = torch.arange(len(new_ids), device=ids.device).eq(len(new_ids) - 1)[None]  # (1, T)
+            return model(ids, cache=cache, keep=last)[0]  # (V,)
 
     def _said(self) -> tuple[int, ...]:
         return tuple(step.id for step in self._steps if step.id != self._bundle.tokenizer.end_id)

@@ -5,8 +5,10 @@ no text is ever lost or unknown, and the vocabulary holds nothing that the perso
 
 One conversation, and under it which tokens carry loss:
 
-    <|im_start|>user\\n hello <|im_end|>\\n <|im_start|>assistant\\n hi there <|im_end|>
-    0            0      0     0           0             0           1  1     1
+    <|im_start|>user\\n hello <|im_end|>\\n <|im_start|>assistant\\n <|greeting/1|> hi there <|im_end|>
+    0            0      0     0           0             0           1              1  1     1
+
+The token before the reply is its gist: what the persona takes the message to be about (see gist.py).
 
 Every part is encoded by itself, and a line break is always a token of its own. So the same words give
 the same ids in training and in chat, whatever stands next to them. `Tokenizer.conversation` and
@@ -20,7 +22,8 @@ from __future__ import annotations
 
 import codecs
 import json
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +32,7 @@ from tokenizers import decoders, models, pre_tokenizers, trainers
 
 from guppylm.errors import BundleError
 
-CONTROL_TOKENS = ("<pad>", "<|im_start|>", "<|im_end|>")  # ids 0, 1, 2
+CONTROL_TOKENS = ("<pad>", "<|im_start|>", "<|im_end|>")  # ids 0, 1, 2; the gists follow
 
 # The same chat format in the language that `transformers` reads; a test holds the two together.
 CHAT_TEMPLATE = (
@@ -51,7 +54,7 @@ class Piece:
         id: its row in the vocabulary.
         bytes: the bytes it stands for; empty for a control token.
         text: those bytes as text. Part of a character shows as `\\xf0`, a control token as its name.
-        is_control: whether it is one of CONTROL_TOKENS.
+        is_control: whether it is one of CONTROL_TOKENS or a gist.
     """
 
     id: int
@@ -61,7 +64,11 @@ class Piece:
 
 
 class Tokenizer:
-    """Text <-> ids. Never changes after it is built, so any number of threads may share one."""
+    """Text <-> ids. Never changes after it is built, so any number of threads may share one.
+
+    Attributes:
+        gists: what a reply can be about, as `food/1`, with the token of each; empty for a persona without.
+    """
 
     pad_id, start_id, end_id = 0, 1, 2
 
@@ -69,16 +76,20 @@ class Tokenizer:
         # The name of a control token, typed by a person, is text. No file keeps this setting.
         bpe.encode_special_tokens = True
         self._bpe = bpe
+        self._control = _control_tokens(bpe)
         self._bytes = _bytes_of_each_id(bpe)
+        names = (token.strip("<|>") for token in self._control[len(CONTROL_TOKENS) :])
+        self.gists: Mapping[str, int] = {name: id for id, name in enumerate(names, start=len(CONTROL_TOKENS))}
         self._user, self._assistant, self._newline = map(self.encode, (USER, ASSISTANT, "\n"))
 
     @classmethod
-    def train(cls, texts: Iterable[str], *, vocab_size: int = 4096) -> Tokenizer:
+    def train(cls, texts: Iterable[str], *, vocab_size: int = 4096, gists: Sequence[str] = ()) -> Tokenizer:
         """Learn merges from messages and replies. The same texts in the same order give the same tokenizer.
 
         Args:
             texts: what the persona reads and says. One pass, nothing is kept.
             vocab_size: most entries to make. Few texts may give fewer; see `Tokenizer.vocab_size`.
+            gists: names of what a reply can be about; each becomes a control token.
         """
         bpe = tokenizers.Tokenizer(models.BPE())
         bpe.pre_tokenizer = _splitter()
@@ -86,7 +97,7 @@ class Tokenizer:
         trainer = trainers.BpeTrainer(
             vocab_size=vocab_size,
             min_frequency=2,
-            special_tokens=list(CONTROL_TOKENS),
+            special_tokens=[*CONTROL_TOKENS, *(f"<|{gist}|>" for gist in gists)],
             initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
             show_progress=False,
         )
@@ -119,16 +130,19 @@ class Tokenizer:
         data = b"".join(self._bytes[id] for id in ids)
         return codecs.getincrementaldecoder("utf-8")("replace").decode(data, final=not unfinished)
 
-    def conversation(self, turns: Sequence[tuple[str, str]]) -> tuple[list[int], list[int]]:
+    def conversation(self, turns: Sequence[tuple[str, str]], *, gist: str = "") -> tuple[list[int], list[int]]:
         """Return ids and mask of a whole conversation, (message, reply) a turn; used in training.
 
-        The mask is 1 on what the persona has to learn to write: its replies and their end markers.
+        The mask is 1 on what the persona has to learn to write: its replies, their gists and their end markers.
+
+        Args:
+            gist: what the replies are about, a key of `gists`; empty for replies without.
         """
         ids: list[int] = []
         mask: list[int] = []
         for message, reply in turns:
             opening = self._opening(message, is_first=not ids)
-            answer = [*self.encode(reply), self.end_id]
+            answer = [*self._gist(gist), *self.encode(reply), self.end_id]
             ids += opening + answer
             mask += [0] * len(opening) + [1] * len(answer)
         return ids, mask
@@ -140,6 +154,9 @@ class Tokenizer:
         """
         ids, _ = self.conversation(turns)
         return ids + self._opening(message, is_first=not ids)
+
+    def _gist(self, name: str) -> list[int]:
+        return [self.gists[name]] if name else []
 
     def _opening(self, message: str | Sequence[int], *, is_first: bool) -> list[int]:
         """A message and everything around it, up to where the reply starts."""
@@ -154,8 +171,8 @@ class Tokenizer:
 
     def _piece(self, id: int) -> Piece:
         data = self._bytes[id]
-        if id < len(CONTROL_TOKENS):
-            return Piece(id=id, bytes=b"", text=CONTROL_TOKENS[id], is_control=True)
+        if id < len(self._control):
+            return Piece(id=id, bytes=b"", text=self._control[id], is_control=True)
         return Piece(id=id, bytes=data, text=data.decode("utf-8", "backslashreplace"), is_control=False)
 
     def to_json(self) -> str:
@@ -180,6 +197,7 @@ class Tokenizer:
         return cls(bpe)
 
 
+GIST = re.compile(r"<\|[^<|>]+/[0-9]+\|>")
 RETRAIN = "Fetch or train the bundle again."
 
 
@@ -213,11 +231,18 @@ def _without_surrogates(text: str) -> str:
     return text
 
 
+def _control_tokens(bpe: tokenizers.Tokenizer) -> list[str]:
+    """Return the control tokens in the order of their ids, which begin at 0."""
+    added = bpe.get_added_tokens_decoder()
+    return [added[id].content for id in sorted(added)]
+
+
 def _bytes_of_each_id(bpe: tokenizers.Tokenizer) -> list[bytes]:
     """Undo the spelling of byte-level BPE files, in which each byte is written as a printable character."""
     byte_of = {character: byte for byte, character in enumerate(_spelling_of_bytes())}
-    table = [b""] * len(CONTROL_TOKENS)
-    for id in range(len(CONTROL_TOKENS), bpe.get_vocab_size()):
+    n_control = len(_control_tokens(bpe))
+    table = [b""] * n_control
+    for id in range(n_control, bpe.get_vocab_size()):
         table.append(bytes(byte_of[character] for character in bpe.id_to_token(id)))
     return table
 
@@ -246,13 +271,16 @@ def _fault(bpe: tokenizers.Tokenizer) -> str:
         if setting not in ("vocab", "merges") and found["model"].get(setting) != value:
             return f"its model has {setting} {found['model'].get(setting)!r} where {value!r} is expected"
     added = [(token["id"], token["content"], token["special"]) for token in found["added_tokens"]]
-    if added != [(id, name, True) for id, name in enumerate(CONTROL_TOKENS)]:
-        return f"its control tokens are not {', '.join(CONTROL_TOKENS)} with the ids 0, 1, 2"
+    names = [name for _, name, _ in added]
+    if tuple(names[:3]) != CONTROL_TOKENS or added != [(id, name, True) for id, name in enumerate(names)]:
+        return f"its control tokens are not {', '.join(CONTROL_TOKENS)} with the ids 0, 1, 2, and gists behind them"
+    if strange := next((name for name in names[3:] if not GIST.fullmatch(name)), None):
+        return f"its control token {strange} is no gist, as <|food/1|> would be"
     vocab = found["model"]["vocab"]
     if sorted(vocab.values()) != list(range(len(vocab))):
         return "its ids are not 0, 1, 2, … without a gap"
     if not vocab.keys() >= set(_spelling_of_bytes()):
         return "it lacks some of the 256 bytes, so some text would be lost"
-    if any(set(name) - set(_spelling_of_bytes()) for name in vocab.keys() - set(CONTROL_TOKENS)):
+    if any(set(name) - set(_spelling_of_bytes()) for name in vocab.keys() - set(names)):
         return "some entry is not spelt in bytes"
     return ""

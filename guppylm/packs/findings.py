@@ -44,7 +44,7 @@ CATALOGUE = {
     "E151": "a reply that breaks a rule of the voice",
     "E152": "a reply that is too long",
     "E153": "a starter that no line of ask makes",
-    "E154": "skip or the exam names a topic that is not there",
+    "E154": "skip, identity or the exam names a topic that is not there",
     "E155": "the fallback names a topic that is not there",
     "E156": "a control token that can come out",
     "E157": "a text too long or with too many choices",

@@ -21,9 +21,9 @@ from guppylm.packs.count import Counter
 from guppylm.packs.draw import Drawer, Drawn, Shares
 from guppylm.packs.grammar import Binder, Variable
 from guppylm.packs.lang import Choice, Sequence
-from guppylm.packs.noise import Typist
+from guppylm.packs.noise import Typist, clauses
 from guppylm.packs.normalise import normalise
-from guppylm.packs.pack import Pack, Scene, Topic
+from guppylm.packs.pack import Pack, Scene, Topic, gist
 from guppylm.packs.pause import no_collection
 from guppylm.packs.place import Place
 from guppylm.packs.shares import share_out
@@ -61,6 +61,11 @@ class Conversation:
     def turns(self) -> tuple[tuple[str, str], ...]:
         """The exchanges, oldest first: (what the user said, what the persona said)."""
         return ((self.input, self.output),)
+
+    @property
+    def gist(self) -> str:
+        """What the reply is about: one of `Pack.gists`."""
+        return gist(self.category, self.scene)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,6 +131,7 @@ class _Generation:
         n_topics = max(1, len(pack.topics))
         self.n_exam = min(20, max(1, n_rows // 20 // n_topics)) if n_exam is None else n_exam // n_topics
         self.shares = self._share_rows(n_rows)
+        self.clauses = clauses(pack)
         self.held_out_prompts = self._held_out_prompts()
         self.pairs: set[tuple[str, str]] = set()
         self.owners: dict[str, str] = {}  # normalised prompt of `train` -> its topic
@@ -179,7 +185,7 @@ class _Generation:
     def _draw_scene(self, topic: str, trees: SceneTrees, n_rows: int) -> None:
         """Draw a scene's rows of `train`, then go on drawing for the sets of trained phrasings."""
         index = trees.scene.index
-        typist = Typist(self.pack.noise, self.pack.short, self._rng(topic, index, "noise"))
+        typist = Typist(self.pack.noise, self.pack.short, self._rng(topic, index, "noise"), **self.clauses)
         drawer = self._drawer(trees.ask, trees.reply, rng=self._rng(topic, index))
         rows = iter(drawer)
         self._take(rows, n_rows, topic, index, "train", typist.type)

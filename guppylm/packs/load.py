@@ -9,7 +9,7 @@ whether it is a *good* pack is for check.py.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from guppylm.errors import Finding, PackError, nearest
@@ -251,6 +251,10 @@ class _Loader:
             message = f"fallback names {keys.fallback}, which is no topic"
             help = nearest(keys.fallback, self.topic_names)
             self.findings.append(finding_at(places["fallback"], "E155", message, help))
+        for name, place in texts_at(document, ("identity",)) if keys.identity else ():
+            if name not in self.topic_names:
+                message = f"identity names {name}, which is no topic"
+                self.findings.append(finding_at(place, "E154", message, nearest(name, self.topic_names)))
         files = {name: data for source in self.sources for name, data in source.files.items()}
         return Pack(
             name=self.own.name,
@@ -259,9 +263,10 @@ class _Loader:
             language=keys.language,
             avatar_svg=read_avatar(keys.avatar, self.own.name, files, places.get("avatar"), self.findings),
             voice=_voice(keys, places),
-            noise=self._noise(keys.noise, places.get("noise")),
+            noise=self._noise(keys.noise, scope, places),
             mode=keys.mode,
             fallback=keys.fallback or "",
+            identity=tuple(keys.identity),
             starters=tuple(keys.starters),
             topics=topics,
             exam=self._exam(),
@@ -273,13 +278,18 @@ class _Loader:
             places=places,
         )
 
-    def _noise(self, keys: NoiseKeys, place: Place | None) -> Noise:
+    def _noise(self, keys: NoiseKeys, scope: Scope, places: dict[str, Place]) -> Noise:
         try:
-            return noise_shares(keys)
+            noise = noise_shares(keys)
         except ValueError as error:
-            assert place is not None
-            self.findings.append(finding_at(place, "E123", str(error), "the five kinds share 100"))
+            self.findings.append(finding_at(places["noise"], "E123", str(error), "the kinds share 100"))
             return Noise()
+        used = {"before", "after"} & scope.phrases.keys()
+        if noise.around and not used:
+            help = "write what people put around a message as a phrase called before, or after, in phrases.yaml"
+            self.findings.append(finding_at(places["noise.around"], "E140", "there is nothing to put around", help))
+        self.reading.used.setdefault("", set()).update(used if noise.around else ())
+        return noise
 
     def _exam(self) -> dict[str, tuple[str, ...]]:
         exam: dict[str, tuple[str, ...]] = {}
@@ -319,7 +329,7 @@ def noise_shares(keys: NoiseKeys) -> Noise:
     Raises:
         ValueError: what is written is more than 100, or less with no other kind to take the rest.
     """
-    usual = {"keep": 60, "case": 12, "marks": 12, "typo": 8, "short": 8}
+    usual = asdict(Noise())
     written = {kind: share for kind in usual if (share := getattr(keys, kind)) is not None}
     left = 100 - sum(written.values())
     others = {kind: share for kind, share in usual.items() if kind not in written}

@@ -1,8 +1,9 @@
-"""Turns a clean prompt into one as people type it: capitals, marks, typos, chat short forms.
+"""Turns a clean prompt into one as people type it: capitals, marks, typos, short forms, a clause around it.
 
 Only prompts are touched; a persona always answers as its author wrote. How much of each kind is the pack's `noise`;
-the short forms come from its `short.yaml`. The rules know nothing of a language or a keyboard, so that they serve
-every script: where a script has no capitals, that kind simply changes nothing.
+the short forms come from its `short.yaml`, the clauses from its phrases `before` and `after`. The rules know nothing
+of a language or a keyboard, so that they serve every script: where a script has no capitals, that kind simply
+changes nothing.
 """
 
 from __future__ import annotations
@@ -12,12 +13,40 @@ from bisect import bisect_right
 from collections.abc import Mapping
 from itertools import accumulate
 
-from guppylm.packs.pack import Noise
+from guppylm.packs.count import Counter
+from guppylm.packs.grammar import Binder, Bound
+from guppylm.packs.pack import Noise, Pack
+from guppylm.packs.unrank import unrank
 
-KINDS = ("keep", "case", "marks", "typo", "short")
+KINDS = ("keep", "case", "marks", "typo", "short", "around")
 
-_ENDINGS = ("?",) * 8 + ("!",) * 3 + (".",) * 4 + ("??", "!!", "...", "?!", "!!!", " ?", " !", "..", " :)")
-_P_MORE = 0.3  # how often a second kind of noise joins the first
+# Somebody in a hurry types badly in more than one way. What is done to the words comes before what is done to the
+# letters, so that a short form is still found and a shout stays a shout.
+_ORDER = ("around", "short", "typo", "marks", "case")
+MAX_CLAUSES = 2_000  # of a line
+_P_MORE = 0.35  # how often another kind of noise joins in, and another
+
+_ENDINGS = ("?",) * 8 + ("!",) * 5 + (".",) * 5 + ("??", "!!", "...", "?!", "!!!", " ?", " !", "..", "???")
+_SMILES = (" :)", " :(", " 😂", " 🙂", " 😊", " ❤️", " 👀", " 😭", " 🐟", "🐠", " 🤔", " 😅", " 🥺", " xx", " 👍", " 💀", " 🙏")
+
+
+Clauses = tuple[tuple[str, ...], ...]  # what each line of a phrase can say
+
+
+def clauses(pack: Pack) -> dict[str, Clauses]:
+    """Return what the lines of a pack's phrases `before` and `after` can say, or an even choice where that is a lot."""
+    counter, said = Counter(), {}
+    for name in ("before", "after"):
+        if pack.noise.around and name in pack.scope.phrases:
+            tree = Binder(pack.scope).bind(pack.scope.phrases[name].lines)
+            said[name] = tuple(_some_texts(option.node, counter) for option in tree.options)
+    return said
+
+
+def _some_texts(line: Bound, counter: Counter) -> tuple[str, ...]:
+    n_texts = counter.total(line)
+    n_taken = min(n_texts, MAX_CLAUSES)
+    return tuple(unrank(line, i * n_texts // n_taken, counter) for i in range(n_taken))
 
 
 class Typist:
@@ -27,63 +56,107 @@ class Typist:
         noise: the shares of the kinds.
         short: words, and pairs of words, with the spellings people type for them.
         rng: where the chances come from.
+        before, after: clauses that may stand around any message.
     """
 
-    def __init__(self, noise: Noise, short: Mapping[str, tuple[str, ...]], rng: random.Random) -> None:
+    def __init__(
+        self,
+        noise: Noise,
+        short: Mapping[str, tuple[str, ...]],
+        rng: random.Random,
+        *,
+        before: Clauses = (),
+        after: Clauses = (),
+    ) -> None:
         self.rng = rng
         self.short = short
+        self.before, self.after = before, after
         self.shares = list(accumulate(getattr(noise, kind) for kind in KINDS))
 
     def type(self, prompt: str) -> str:
         """Return the prompt with the pack's share of noise; often that is the prompt itself."""
-        if not self.shares[-1]:
-            return prompt
-        kind = KINDS[bisect_right(self.shares, int(self.rng.random() * self.shares[-1]))]
+        kind = self._kind(self.rng.random())
         return prompt if kind == "keep" else self.mistype(prompt, kind)
 
     def mistype(self, prompt: str, kind: str | None = None) -> str:
-        """Return the prompt with noise of this kind, or of a kind chosen by the shares among the noisy ones."""
-        if kind is None:
-            noisy = self.shares[-1] - self.shares[0]
-            if not noisy:
-                return prompt
-            kind = KINDS[bisect_right(self.shares, self.shares[0] + int(self.rng.random() * noisy))]
-        typed = getattr(self, f"_{kind}")(prompt)
-        if self.rng.random() < _P_MORE:
-            typed = self._marks(typed)
-        return typed
+        """Return the prompt with noise of this kind, or of a kind chosen by the shares among the noisy ones.
+
+        Now and then other kinds join in.
+        """
+        keep = self.shares[0] / self.shares[-1] if self.shares[-1] else 1.0
+        if keep == 1:
+            return prompt if kind is None else getattr(self, f"_{kind}")(prompt)
+        kinds = {kind or self._kind(keep + (1 - keep) * self.rng.random())}
+        while self.rng.random() < _P_MORE:
+            kinds.add(self._kind(keep + (1 - keep) * self.rng.random()))
+        for name in _ORDER:
+            if name in kinds:
+                prompt = getattr(self, f"_{name}")(prompt)
+        return prompt
+
+    def _kind(self, fraction: float) -> str:
+        """Return the kind that stands at this place, from 0 up to 1, when all are laid end to end by their shares."""
+        if not self.shares[-1]:
+            return "keep"
+        return KINDS[min(bisect_right(self.shares, fraction * self.shares[-1]), len(KINDS) - 1)]
 
     def _case(self, prompt: str) -> str:
         style = self.rng.random()
-        if style < 0.45:
+        if style < 0.35:
             return prompt[:1].upper() + prompt[1:]
-        if style < 0.85:
+        if style < 0.8:
             return prompt.upper()
-        return " ".join(word[:1].upper() + word[1:] for word in prompt.split(" "))
+        words = prompt.split(" ")
+        if style < 0.9:
+            return " ".join(word[:1].upper() + word[1:] for word in words)
+        loud = self.rng.randrange(len(words))
+        return " ".join(word.upper() if i == loud else word for i, word in enumerate(words))
 
     def _marks(self, prompt: str) -> str:
+        """End the message as people do, or drop the marks it has."""
+        if self.rng.random() < 0.15:
+            return "".join(mark for mark in prompt if mark.isalnum() or mark.isspace()) or prompt
         if self.rng.random() < 0.5:
             prompt = prompt[:1].upper() + prompt[1:]
-        if prompt and not prompt[-1].isalnum():
-            return prompt
-        return prompt + self.rng.choice(_ENDINGS)
+        if prompt and prompt[-1].isalnum():
+            prompt += self.rng.choice(_ENDINGS) if self.rng.random() < 0.85 else ""
+        return prompt + (self.rng.choice(_SMILES) if self.rng.random() < 0.15 else "")
 
     def _typo(self, prompt: str) -> str:
-        """Swap, drop or double one letter in a word of four or more; now and then in two words."""
+        """Let the fingers slip in one word of three or more letters, or in a few of a long message."""
         words = prompt.split(" ")
-        long = [i for i, word in enumerate(words) if len(word) >= 4 and word.isalpha()]
-        for i in self.rng.sample(long, min(len(long), 1 + (len(words) > 6 and self.rng.random() < 0.4))):
+        long = [i for i, word in enumerate(words) if len(word) >= 3 and word.isalpha()]
+        n_slips = 1 + (len(words) > 4 and self.rng.random() < 0.4) + (len(words) > 8 and self.rng.random() < 0.4)
+        for i in self.rng.sample(long, min(len(long), n_slips)):
             words[i] = self._slip(words[i])
+        if len(words) > 2 and self.rng.random() < 0.12:  # a space that was not hit
+            at = self.rng.randrange(len(words) - 1)
+            words[at : at + 2] = [words[at] + words[at + 1]]
         return " ".join(words)
 
     def _slip(self, word: str) -> str:
+        """Swap two letters, drop, double or stretch one, or hit another."""
         at = self.rng.randrange(1, len(word) - 1)
-        slip = self.rng.randrange(3)
+        slip = self.rng.choices(range(5), (4, 4, 3, 1, 3))[0]
         if slip == 0:
             return word[:at] + word[at + 1] + word[at] + word[at + 2 :]
         if slip == 1:
             return word[:at] + word[at + 1 :]
-        return word[:at] + word[at] + word[at:]
+        if slip == 2:
+            return word[:at] + word[at] + word[at:]
+        if slip == 3:
+            return word + word[-1] * self.rng.randint(1, 4)
+        return word[:at] + self.rng.choice(word) + word[at + 1 :]
+
+    def _around(self, prompt: str) -> str:
+        """Put a clause before the message, or behind it, or both."""
+        where = self.rng.random()
+        if self.before and (where < 0.6 or not self.after):
+            prompt = f"{self.rng.choice(self.rng.choice(self.before))} {prompt}"
+        if self.after and (where > 0.5 or not self.before):
+            clause = self.rng.choice(self.rng.choice(self.after))
+            prompt += clause if clause.startswith((",", ".")) else f" {clause}"
+        return prompt
 
     def _short(self, prompt: str) -> str:
         """Shorten some of the words that have a short form, at least one; longest forms first."""

@@ -43,7 +43,8 @@ class Voice:
 class Noise:
     """How people type: shares, out of their sum, of each kind of change made to a prompt.
 
-    `short` swaps words for the chat short forms of `Pack.short`.
+    `short` swaps words for the chat short forms of `Pack.short`; `around` puts one of the phrases `before` and
+    `after` where its name says.
     """
 
     keep: int = 60
@@ -51,6 +52,7 @@ class Noise:
     marks: int = 12
     typo: int = 8
     short: int = 8
+    around: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +97,7 @@ class Pack:
         avatar_svg: the drawing itself, as SVG text; empty when there is none.
         starters: messages to offer a visitor; each can really be asked.
         fallback: the topic for everything the persona does not know; empty when there is none.
+        identity: the topics in which it says who and what it is.
         exam: free messages by the topic they belong to, and `_unknown` for those outside its world.
         short: chat short forms: a word, and the spellings people type for it.
         folder: where it was read from.
@@ -114,6 +117,7 @@ class Pack:
     noise: Noise = Noise()
     mode: Mode = "balanced"
     fallback: str = ""
+    identity: tuple[str, ...] = ()
     starters: tuple[str, ...] = ()
     topics: Mapping[str, Topic] = field(repr=False)
     exam: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
@@ -123,3 +127,13 @@ class Pack:
     digest: str = ""
     files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     places: Mapping[str, Place] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def gists(self) -> tuple[str, ...]:
+        """All that a reply can be about: every scene of every topic, as `food/1`."""
+        return tuple(gist(name, scene.index) for name, topic in self.topics.items() for scene in topic.scenes)
+
+
+def gist(topic: str, scene: int) -> str:
+    """Return the name of one scene of a topic; scenes count from 0, their names from 1."""
+    return f"{topic}/{scene + 1}"

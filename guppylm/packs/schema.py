@@ -125,6 +125,9 @@ class NoiseKeys(_Keys):
     marks: Share | None = Field(None, description="Marks added, doubled or left out. Usually 12.")
     typo: Share | None = Field(None, description="A slip of the fingers. Usually 8.")
     short: Share | None = Field(None, description="Chat spellings, from short.yaml. Usually 8.")
+    around: Share | None = Field(
+        None, description="A clause before or behind, from the phrases `before` and `after`. Usually 0."
+    )
 
 
 class PersonaFile(_Keys):
@@ -144,6 +147,7 @@ class PersonaFile(_Keys):
     voice: VoiceKeys = Field(VoiceKeys(), description="How every reply must sound.")
     noise: NoiseKeys = Field(NoiseKeys(), description="How people type: shares out of 100 of the prompts.")
     fallback: Name | None = Field(None, description="The topic that answers anything unknown.")
+    identity: _several(Name, "The topics in which it says who and what it is; the examination looks at them closely.") = []
     starters: _at_most(MAX_STARTERS, Text, "Messages to offer a visitor. Each must be one that `ask` can make.") = []
     mode: Literal["even", "balanced", "rich"] = Field(
         "balanced",

@@ -34,10 +34,13 @@ IGNORE = -100  # a target that carries no loss; torch's cross_entropy skips it
 
 
 class HasTurns(Protocol):
-    """A conversation: its (message, reply) pairs, first to last."""
+    """A conversation: its (message, reply) pairs, first to last, and what they are about."""
 
     @property
     def turns(self) -> Sequence[tuple[str, str]]: ...
+
+    @property
+    def gist(self) -> str: ...
 
 
 Row = tuple[Tensor, Tensor]  # ids (n,) int32 and mask (n,) bool of one conversation
@@ -71,7 +74,7 @@ def encode(conversations: Iterable[HasTurns], tokenizer: Tokenizer, *, context: 
     """Return each conversation as a row. Raises TrainingError naming the first that exceeds the context."""
     rows = []
     for number, conversation in enumerate(conversations, start=1):
-        ids, mask = tokenizer.conversation(conversation.turns)
+        ids, mask = tokenizer.conversation(conversation.turns, gist=conversation.gist)
         if len(ids) - 1 > context:  # the last token is only ever a target
             said = " … ".join(conversation.turns[0])
             raise TrainingError(

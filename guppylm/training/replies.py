@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import torch
 
+from guppylm.model.gist import make_up_mind
 from guppylm.model.sampling import Sampling, sample
 from guppylm.model.tokenizer import Tokenizer
 from guppylm.model.transformer import KVCache, Transformer
@@ -44,9 +45,12 @@ def _reply(model: Transformer, tokenizer: Tokenizer, ids: list[int], seed: int) 
     cache = KVCache(model.config, device=device)
     said: tuple[int, ...] = ()
     new_ids = ids
-    while len(said) < min(MAX_TOKENS, model.config.context - len(ids)):
+    while len(said) < min(MAX_TOKENS, model.config.context - len(ids) - 1):
         with torch.inference_mode():
             logits = model(torch.tensor([new_ids], device=device), cache=cache)[0, -1]  # (V,)
+        if new_ids is ids and (gist := make_up_mind(logits, tokenizer)):
+            new_ids = [gist.id]
+            continue
         id = sample(logits, said, Sampling(), dice).id
         if id == tokenizer.end_id:
             break

@@ -33,7 +33,7 @@ def numbers_in(batches: Batches, epoch: int = 0) -> list[int]:
 
 
 def talk(*turns: tuple[str, str]) -> SimpleNamespace:
-    return SimpleNamespace(turns=turns)
+    return SimpleNamespace(turns=turns, gist="")
 
 
 def test_an_epoch_holds_every_row_exactly_once():
