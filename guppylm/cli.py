@@ -26,6 +26,7 @@ COMMANDS = {
     "check": "say what is wrong with a pack, and how much it can say",
     "sample": "show or write conversations made from a pack",
     "chat": "talk to a trained persona",
+    "exam": "examine a trained persona and write its report card",
 }
 
 

@@ -47,6 +47,10 @@ class ChatError(GuppyError):
     """A message that cannot be answered, or settings that make no sense."""
 
 
+class ExamError(GuppyError):
+    """An examination that cannot be held."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Finding:
     """One thing to know about a pack: a place, what was found there, what to do.

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from guppylm.chat.engine import Chat, Reply, Stopped
 from guppylm.chat.context import Window
+from guppylm.chat.engine import Chat, Reply, Stopped
 from guppylm.model.gist import Gist, make_up_mind
 from guppylm.model.sampling import Step, sample
 from guppylm.model.transformer import KVCache

@@ -43,7 +43,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    folder = _find_bundle(options.name, options.models or MODELS_DIR)
+    folder = find_bundle(options.name, options.models or MODELS_DIR)
 
     from guppylm.chat.engine import Chat
     from guppylm.model.bundle import Bundle
@@ -63,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _find_bundle(name: str, models_dir: Path) -> Path:
+def find_bundle(name: str, models_dir: Path) -> Path:
     """Return the folder of a bundle. Raises NotFoundError, which says how to get one."""
     is_path = "/" in name or "\\" in name or name in (".", "..")
     folder = Path(name) if is_path else models_dir / name

@@ -5,8 +5,8 @@ no text is ever lost or unknown, and the vocabulary holds nothing that the perso
 
 One conversation, and under it which tokens carry loss:
 
-    <|im_start|>user\\n hello <|im_end|>\\n <|im_start|>assistant\\n <|greeting/1|> hi there <|im_end|>
-    0            0      0     0           0             0           1              1  1     1
+    <|im_start|>user\\n hello <|im_end|>\\n <|im_start|>assistant\\n <|greeting|> hi there <|im_end|>
+    0            0      0     0           0             0           1            1  1     1
 
 The token before the reply is its gist: what the persona takes the message to be about (see gist.py).
 
@@ -67,7 +67,7 @@ class Tokenizer:
     """Text <-> ids. Never changes after it is built, so any number of threads may share one.
 
     Attributes:
-        gists: what a reply can be about, as `food/1`, with the token of each; empty for a persona without.
+        gists: the topics a reply can be about, with the token of each; empty for a persona without.
     """
 
     pad_id, start_id, end_id = 0, 1, 2
@@ -89,7 +89,7 @@ class Tokenizer:
         Args:
             texts: what the persona reads and says. One pass, nothing is kept.
             vocab_size: most entries to make. Few texts may give fewer; see `Tokenizer.vocab_size`.
-            gists: names of what a reply can be about; each becomes a control token.
+            gists: the topics a reply can be about; each becomes a control token.
         """
         bpe = tokenizers.Tokenizer(models.BPE())
         bpe.pre_tokenizer = _splitter()
@@ -197,7 +197,7 @@ class Tokenizer:
         return cls(bpe)
 
 
-GIST = re.compile(r"<\|[^<|>]+/[0-9]+\|>")
+GIST = re.compile(r"<\|[^<|>]+\|>")
 RETRAIN = "Fetch or train the bundle again."
 
 
@@ -275,7 +275,7 @@ def _fault(bpe: tokenizers.Tokenizer) -> str:
     if tuple(names[:3]) != CONTROL_TOKENS or added != [(id, name, True) for id, name in enumerate(names)]:
         return f"its control tokens are not {', '.join(CONTROL_TOKENS)} with the ids 0, 1, 2, and gists behind them"
     if strange := next((name for name in names[3:] if not GIST.fullmatch(name)), None):
-        return f"its control token {strange} is no gist, as <|food/1|> would be"
+        return f"its control token {strange} is no gist, as <|food|> would be"
     vocab = found["model"]["vocab"]
     if sorted(vocab.values()) != list(range(len(vocab))):
         return "its ids are not 0, 1, 2, … without a gap"

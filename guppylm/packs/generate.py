@@ -23,7 +23,7 @@ from guppylm.packs.grammar import Binder, Variable
 from guppylm.packs.lang import Choice, Sequence
 from guppylm.packs.noise import Typist, clauses
 from guppylm.packs.normalise import normalise
-from guppylm.packs.pack import Pack, Scene, Topic, gist
+from guppylm.packs.pack import Pack, Scene, Topic
 from guppylm.packs.pause import no_collection
 from guppylm.packs.place import Place
 from guppylm.packs.shares import share_out
@@ -64,8 +64,8 @@ class Conversation:
 
     @property
     def gist(self) -> str:
-        """What the reply is about: one of `Pack.gists`."""
-        return gist(self.category, self.scene)
+        """What the reply is about."""
+        return self.category
 
 
 @dataclass(frozen=True, kw_only=True)

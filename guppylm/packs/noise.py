@@ -27,7 +27,25 @@ MAX_CLAUSES = 2_000  # of a line
 _P_MORE = 0.35  # how often another kind of noise joins in, and another
 
 _ENDINGS = ("?",) * 8 + ("!",) * 5 + (".",) * 5 + ("??", "!!", "...", "?!", "!!!", " ?", " !", "..", "???")
-_SMILES = (" :)", " :(", " 😂", " 🙂", " 😊", " ❤️", " 👀", " 😭", " 🐟", "🐠", " 🤔", " 😅", " 🥺", " xx", " 👍", " 💀", " 🙏")
+_SMILES = (
+    " :)",
+    " :(",
+    " 😂",
+    " 🙂",
+    " 😊",
+    " ❤️",
+    " 👀",
+    " 😭",
+    " 🐟",
+    "🐠",
+    " 🤔",
+    " 😅",
+    " 🥺",
+    " xx",
+    " 👍",
+    " 💀",
+    " 🙏",
+)
 
 
 Clauses = tuple[tuple[str, ...], ...]  # what each line of a phrase can say
@@ -47,6 +65,23 @@ def _some_texts(line: Bound, counter: Counter) -> tuple[str, ...]:
     n_texts = counter.total(line)
     n_taken = min(n_texts, MAX_CLAUSES)
     return tuple(unrank(line, i * n_texts // n_taken, counter) for i in range(n_taken))
+
+
+def slip(word: str, rng: random.Random) -> str:
+    """Return a word of two or more letters after a slip of the fingers: two letters swapped, one dropped, doubled,
+    stretched, or another one hit. The first letter stays.
+    """
+    at = rng.randrange(1, len(word))
+    kind = rng.choices(range(5), (4, 4, 3, 1, 3))[0]
+    if kind == 0 and at + 1 < len(word):
+        return word[:at] + word[at + 1] + word[at] + word[at + 2 :]
+    if kind == 1:
+        return word[:at] + word[at + 1 :]
+    if kind == 2:
+        return word[:at] + word[at] + word[at:]
+    if kind == 3:
+        return word + word[-1] * rng.randint(1, 4)
+    return word[:at] + rng.choice(word) + word[at + 1 :]
 
 
 class Typist:
@@ -128,25 +163,11 @@ class Typist:
         long = [i for i, word in enumerate(words) if len(word) >= 3 and word.isalpha()]
         n_slips = 1 + (len(words) > 4 and self.rng.random() < 0.4) + (len(words) > 8 and self.rng.random() < 0.4)
         for i in self.rng.sample(long, min(len(long), n_slips)):
-            words[i] = self._slip(words[i])
+            words[i] = slip(words[i], self.rng)
         if len(words) > 2 and self.rng.random() < 0.12:  # a space that was not hit
             at = self.rng.randrange(len(words) - 1)
             words[at : at + 2] = [words[at] + words[at + 1]]
         return " ".join(words)
-
-    def _slip(self, word: str) -> str:
-        """Swap two letters, drop, double or stretch one, or hit another."""
-        at = self.rng.randrange(1, len(word) - 1)
-        slip = self.rng.choices(range(5), (4, 4, 3, 1, 3))[0]
-        if slip == 0:
-            return word[:at] + word[at + 1] + word[at] + word[at + 2 :]
-        if slip == 1:
-            return word[:at] + word[at + 1 :]
-        if slip == 2:
-            return word[:at] + word[at] + word[at:]
-        if slip == 3:
-            return word + word[-1] * self.rng.randint(1, 4)
-        return word[:at] + self.rng.choice(word) + word[at + 1 :]
 
     def _around(self, prompt: str) -> str:
         """Put a clause before the message, or behind it, or both."""

@@ -127,13 +127,3 @@ class Pack:
     digest: str = ""
     files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     places: Mapping[str, Place] = field(default_factory=dict, repr=False, compare=False)
-
-    @property
-    def gists(self) -> tuple[str, ...]:
-        """All that a reply can be about: every scene of every topic, as `food/1`."""
-        return tuple(gist(name, scene.index) for name, topic in self.topics.items() for scene in topic.scenes)
-
-
-def gist(topic: str, scene: int) -> str:
-    """Return the name of one scene of a topic; scenes count from 0, their names from 1."""
-    return f"{topic}/{scene + 1}"

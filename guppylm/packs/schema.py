@@ -27,6 +27,7 @@ from pydantic import (
 )
 
 MAX_LINE = 400
+MAX_MESSAGE = 2_000  # of an examination; people go on and on
 MAX_FORBIDDEN = 200
 MAX_STARTERS = 40
 LINE_KEYS = ("ask", "reply", "held_out")
@@ -147,7 +148,9 @@ class PersonaFile(_Keys):
     voice: VoiceKeys = Field(VoiceKeys(), description="How every reply must sound.")
     noise: NoiseKeys = Field(NoiseKeys(), description="How people type: shares out of 100 of the prompts.")
     fallback: Name | None = Field(None, description="The topic that answers anything unknown.")
-    identity: _several(Name, "The topics in which it says who and what it is; the examination looks at them closely.") = []
+    identity: _several(
+        Name, "The topics in which it says who and what it is; the examination looks at them closely."
+    ) = []
     starters: _at_most(MAX_STARTERS, Text, "Messages to offer a visitor. Each must be one that `ask` can make.") = []
     mode: Literal["even", "balanced", "rich"] = Field(
         "balanced",
@@ -191,7 +194,8 @@ Reply = _several(Text, "What the persona answers.")
 HeldOut = _several(Text, "Ways to ask that are never trained, only used to examine.")
 Topics = _several(Name, "Topics any of which may come up here.")
 Spellings = _several(Text, "How people write this when they chat.")
-Messages = _several(Text, "Messages as people would really type them.")
+Message = Annotated[str, Field(max_length=MAX_MESSAGE), WithJsonSchema({"type": _TEXT_TYPES, "maxLength": MAX_MESSAGE})]
+Messages = _several(Message, "Messages as people would really type them.")
 
 
 class SceneKeys(_Keys):

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ValidationError
 from guppylm.errors import Finding, nearest
 from guppylm.packs.document import MAX_FINDINGS, Document, Path, Tree, finding_at
 from guppylm.packs.publish import published_schema
-from guppylm.packs.schema import LINE_KEYS, MAX_LINE, MODELS
+from guppylm.packs.schema import LINE_KEYS, MODELS
 
 if TYPE_CHECKING:
     from jsonschema import Draft7Validator
@@ -124,7 +124,7 @@ def _explain_value(rule: str, error: SchemaError, found: Any, path: Path) -> tup
     if rule == "maxLength":
         return (
             "E120",
-            f"a text of {len(found)} characters; {MAX_LINE} is the most",
+            f"a text of {len(found)} characters; {error.validator_value:,} is the most",
             "make it two, or use a phrase",
         )
     if rule == "maxItems":

@@ -82,7 +82,7 @@ def train(
     dataset = generate(pack, n_rows=settings.n_rows, seed=settings.seed)
     yield Progress(stage="preparing", note=f"training the tokenizer on {len(dataset.train):,} conversations")
     texts = chain.from_iterable((row.input, row.output) for row in dataset.train)
-    tokenizer = Tokenizer.train(texts, vocab_size=settings.vocab_size, gists=pack.gists)
+    tokenizer = Tokenizer.train(texts, vocab_size=settings.vocab_size, gists=list(pack.topics))
     yield Progress(stage="preparing", note=f"turning them into numbers with {tokenizer.vocab_size:,} tokens")
     run = Run(pack, settings, device, dataset, tokenizer, out=out, command=command, clock=clock)
     if unfinished:

@@ -1,0 +1,94 @@
+"""`python -m guppylm exam NAME`: the report card of a trained persona."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from guppylm.commands.chat import MODELS_DIR, find_bundle
+from guppylm.errors import ExamError
+
+if TYPE_CHECKING:
+    from guppylm.model.bundle import Bundle
+
+_EXAMPLES = """examples:
+  python -m guppylm exam guppy
+  python -m guppylm exam guppy --file my-questions.yaml
+  python -m guppylm exam ./runs/moth --seeds 10 --json | jq .rates.final
+
+The report goes into the bundle (exam.json, exam.png, its README.md), unless other questions were asked with --file or
+--rows, or --dry was said.
+exit code: 0 when every rate reaches its bar, 1 when one does not"""
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = _EXAMPLES
+    parser.add_argument("name", metavar="NAME", help="a folder of models/, or a path to a trained bundle")
+    parser.add_argument("--file", type=Path, metavar="EXAM.yaml", help="ask these messages, all of them")
+    parser.add_argument(
+        "--seeds", type=int, default=3, metavar="N", help="ask everything N times (default: %(default)s)"
+    )
+    parser.add_argument("--rows", type=int, metavar="N", help="most questions of each set of the generator (600)")
+    parser.add_argument("--dry", action="store_true", help="write nothing into the bundle")
+    parser.add_argument("--json", action="store_true", help="write JSON and nothing else to standard output")
+    parser.add_argument("--models", type=Path, metavar="DIR", help="where bundles are (default: models/)")
+
+
+def run(options: argparse.Namespace) -> int:
+    folder = find_bundle(options.name, options.models or MODELS_DIR)
+    if options.seeds < 1 or (options.rows is not None and options.rows < 1):
+        raise ExamError("--seeds and --rows count questions.", "Give whole numbers of at least 1.")
+    _need_sklearn()
+
+    from guppylm.exam import report as card
+    from guppylm.exam.picture import report_png
+    from guppylm.exam.run import N_ROWS, examine
+    from guppylm.model.bundle import Bundle
+
+    bundle = Bundle.load(folder)
+    exam = _read_questions(options.file, bundle) if options.file else None
+    report = examine(bundle, seeds=range(1, options.seeds + 1), n_rows=options.rows or N_ROWS, exam=exam, tell=_tell)
+    print(json.dumps(report, ensure_ascii=False, indent=1) if options.json else card.as_markdown(report))
+    if not (options.dry or options.file or options.rows):
+        for path in card.write(report, folder, picture=report_png(report)):
+            _tell(f"wrote {path}")
+    missed = card.failures(report)
+    for result in missed:
+        _tell(f"under its bar: {result.line.label}, {result.mean:.1f}")
+    return 1 if missed else 0
+
+
+def _need_sklearn() -> None:
+    try:
+        import sklearn  # noqa: F401
+    except ImportError:
+        raise ExamError("The examination needs scikit-learn.", "pip install scikit-learn") from None
+
+
+def _tell(what: str) -> None:
+    print(what, file=sys.stderr, flush=True)
+
+
+def _read_questions(file: Path, bundle: Bundle) -> Mapping[str, Sequence[str]]:
+    """Return the messages of a file by topic. Raises ExamError naming what is wrong with it."""
+    import yaml
+
+    try:
+        found: Any = yaml.load(file.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)  # every scalar is text
+    except (OSError, UnicodeDecodeError) as error:
+        raise ExamError(f"{file} cannot be read.", f"Is it there, and is it text? ({error})") from None
+    except yaml.YAMLError as error:
+        raise ExamError(f"{file} is not YAML.", str(error).replace("\n", " ")) from None
+    known = {*bundle.pack.topics, "_unknown"}
+    if not isinstance(found, dict) or not found:
+        raise ExamError(f"{file} holds no topics.", "Write a topic, a colon, and its messages as a list below.")
+    for topic, messages in found.items():
+        if topic not in known:
+            raise ExamError(f"{file}: there is no topic called {topic}.", f"Its topics: {', '.join(sorted(known))}.")
+        if not isinstance(messages, list) or not messages or not all(isinstance(text, str) for text in messages):
+            raise ExamError(f"{file}: {topic} is not a list of messages.", "Put quotes around each message.")
+    return found

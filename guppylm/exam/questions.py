@@ -1,0 +1,115 @@
+"""Turns a pack and its generated rows into what the examination asks.
+
+    practice, final    the free messages of exam.yaml, as people typed them: each other message of a topic
+    unknown            those of `_unknown`'s final half: outside the persona's world
+    identity           those of the final half on the topics that the pack calls its identity
+    capitals, no punctuation, one typo      the final half once more, in worse spelling
+    held_out, seen, noisy, new_words        rows of the generator, none of them trained
+
+The first, third, fifth … message of a topic is for practice: whoever writes a pack may look at what goes wrong there.
+The others are final: their single answers are looked at by nobody who still means to change the pack. New messages
+go to the end of a topic, so that none changes sides.
+
+Deliberately not: single signs, emoji and the like in worse spelling. Of `_unknown`, only the messages as typed count.
+"""
+
+from __future__ import annotations
+
+import random
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from guppylm.packs.generate import Conversation, Dataset
+from guppylm.packs.noise import slip
+from guppylm.packs.pack import Pack
+
+UNKNOWN = "_unknown"
+ROW_SETS = ("held_out", "seen", "noisy", "new_words")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """Something to say to the persona.
+
+    Attributes:
+        topic: what it is about; the pack's fallback for what is outside its world.
+        row: the row it was taken from, for questions that the generator made.
+    """
+
+    text: str
+    topic: str
+    row: Conversation | None = None
+
+
+Paper = tuple[Question, ...]
+
+
+def papers(
+    pack: Pack,
+    dataset: Dataset,
+    *,
+    n_rows: int,
+    seed: int = 0,
+    exam: Mapping[str, Sequence[str]] | None = None,
+) -> dict[str, Paper]:
+    """Return the questions by paper. A paper with nothing to ask is left out.
+
+    Args:
+        n_rows: most questions to take from each set of the generator.
+        seed: which rows are taken.
+        exam: free messages in place of the pack's own, all of them final.
+    """
+    practice, final = halves(pack.exam) if exam is None else ([], pairs(exam))
+    as_typed = [(topic, text) for topic, text in final if topic != UNKNOWN]
+    found = {
+        "practice": _free(pack, [(topic, text) for topic, text in practice if topic != UNKNOWN]),
+        "final": _free(pack, as_typed),
+        **{name: _free(pack, [(topic, worse(text)) for topic, text in as_typed]) for name, worse in WORSE.items()},
+        "unknown": _free(pack, [(topic, text) for topic, text in final if topic == UNKNOWN]),
+        "identity": _free(pack, [(topic, text) for topic, text in final if topic in pack.identity]),
+    }
+    for name in ROW_SETS:
+        rows = list(getattr(dataset, name))
+        taken = random.Random(f"{seed}/{name}").sample(rows, min(n_rows, len(rows)))
+        found[name] = tuple(Question(text=row.input, topic=row.category, row=row) for row in taken)
+    return {name: paper for name, paper in found.items() if paper and (name != "unknown" or pack.fallback)}
+
+
+def halves(exam: Mapping[str, Sequence[str]]) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """Return (topic, message) of the practice half and of the final half."""
+    odd = {topic: texts[0::2] for topic, texts in exam.items()}
+    even = {topic: texts[1::2] for topic, texts in exam.items()}
+    return pairs(odd), pairs(even)
+
+
+def pairs(exam: Mapping[str, Sequence[str]]) -> list[tuple[str, str]]:
+    """Return every (topic, message) of an examination."""
+    return [(topic, text) for topic, texts in exam.items() for text in texts]
+
+
+def without_marks(text: str) -> str:
+    """Return a message as it comes from somebody who types no punctuation."""
+    kept = "".join(mark for mark in text if not unicodedata.category(mark).startswith("P"))
+    return " ".join(kept.split())
+
+
+def with_a_typo(text: str) -> str:
+    """Return a message with a slip of the fingers in one of its words, always the same one."""
+    words, dice = text.split(" "), random.Random(text)
+    long = [i for i, word in enumerate(words) if len(word) >= 4 and word.isalpha()]
+    if long:
+        at = dice.choice(long)
+        words[at] = slip(words[at], dice)
+    return " ".join(words)
+
+
+WORSE: Mapping[str, Callable[[str], str]] = {
+    "capitals": str.upper,
+    "no punctuation": without_marks,
+    "one typo": with_a_typo,
+}
+
+
+def _free(pack: Pack, messages: Sequence[tuple[str, str]]) -> Paper:
+    return tuple(Question(text=text, topic=pack.fallback if topic == UNKNOWN else topic) for topic, text in messages)

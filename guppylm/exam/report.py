@@ -1,0 +1,203 @@
+"""Turns the rates of an examination into a verdict, a table for people, and files in the bundle.
+
+`BARS` is what a persona should reach before it is shown to anybody. The card of a bundle states them beside what was
+measured, and `python -m guppylm exam` fails when a rate falls under its bar.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+Unit = Literal["percent", "points", "count"]
+
+START, END = "<!-- exam -->", "<!-- /exam -->"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """One line of the report card.
+
+    Attributes:
+        rate: its key among the report's rates.
+        label: what people read.
+        unit: percent of answers, points of percent between two rates, or a plain count.
+        bar: what is asked for, in that unit; None for a line that is only told.
+        at_most: the bar is the most there may be, not the least.
+    """
+
+    rate: str
+    label: str
+    unit: Unit = "percent"
+    bar: float | None = None
+    at_most: bool = False
+
+
+CARD = (
+    Line(rate="final", label="free messages answered on topic", bar=85),
+    Line(rate="capitals", label="the same in CAPITALS"),
+    Line(rate="no punctuation", label="the same without punctuation"),
+    Line(rate="one typo", label="the same with a typo"),
+    Line(rate="gap: capitals", label="lost by capitals", unit="points", bar=5, at_most=True),
+    Line(rate="gap: no punctuation", label="lost without punctuation", unit="points", bar=5, at_most=True),
+    Line(rate="gap: one typo", label="lost by a typo", unit="points", bar=5, at_most=True),
+    Line(rate="practice", label="free messages of the practice half"),
+    Line(rate="held_out", label="held-out phrasings answered on topic", bar=95),
+    Line(rate="seen", label="new prompts in trained phrasings"),
+    Line(rate="noisy", label="the same, badly typed"),
+    Line(rate="new_words", label="prompts with words never trained"),
+    Line(rate="unknown", label="outside its world: deflected in character", bar=90),
+    Line(rate="identity", label="knows who and what it is", bar=95),
+    Line(rate="slot copy", label="repeats the user's word where it says one", bar=90),
+    Line(rate="voice broken", label="replies that break a rule of the voice", bar=0, at_most=True),
+    Line(rate="residue", label="replies with marks that belong to no reply", bar=0, at_most=True),
+    Line(rate="loops", label="replies that go round in circles", bar=0, at_most=True),
+    Line(rate="ends by itself", label="replies that end by themselves", bar=99.5),
+    Line(rate="distinct of ten", label="different replies to one message, of ten seeds", unit="count", bar=6),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """A line of the card with what was measured, in the line's unit."""
+
+    line: Line
+    mean: float
+    low: float
+    high: float
+    n: int
+
+    @property
+    def passed(self) -> bool:
+        """Whether it reaches its bar; true of a line without one."""
+        bar = self.line.bar
+        if bar is None:
+            return True
+        return self.mean <= bar + 1e-9 if self.line.at_most else self.mean >= bar - 1e-9
+
+
+def results(report: Mapping[str, Any]) -> list[Result]:
+    """Return the lines of the card for which there is a rate."""
+    return list(_results(report["rates"]))
+
+
+def _results(rates: Mapping[str, Any]) -> Iterator[Result]:
+    for line in CARD:
+        if rate := rates.get(line.rate):
+            scale = 1 if line.unit == "count" else 100
+            yield Result(
+                line=line, mean=scale * rate["mean"], low=scale * rate["low"], high=scale * rate["high"], n=rate["n"]
+            )
+
+
+def failures(report: Mapping[str, Any]) -> list[Result]:
+    """Return the lines under their bar."""
+    return [result for result in results(report) if not result.passed]
+
+
+def as_table(report: Mapping[str, Any]) -> str:
+    """Return the card as a Markdown table."""
+    rows = ["| | measured | lowest – highest seed | bar |", "|---|---:|:---:|---:|"]
+    for result in results(report):
+        line = result.line
+        mark = "" if result.passed else " **missed**"
+        low_high = (
+            "" if result.low == result.high else f"{_number(result.low, line.unit)} – {_number(result.high, line.unit)}"
+        )
+        rows.append(f"| {line.label} | {_shown(result.mean, line.unit)}{mark} | {low_high} | {_bar(line)} |")
+    return "\n".join(rows)
+
+
+def as_markdown(report: Mapping[str, Any]) -> str:
+    """Return everything that a reader of a model card wants to know of an examination."""
+    novelty, loss, reader = report["novelty"], report["loss"], report["prompt_classifier"]
+    parts = [
+        "## Report card",
+        f"{report['n_replies']:,} replies, {len(report['seeds'])} seeds, at {_settings(report['sampling'])}. Held with "
+        f"`python -m guppylm exam {report['persona']}`.",
+        as_table(report),
+        "A reply is on topic when the lines of its topic can say it; of a sentence that no line can say, a classifier "
+        f"decides that is right about {report['judge_accuracy']:.1%} of true replies.",
+        f"Of the replies to free messages {novelty['memorised']:.0%} stand word for word in the training rows, "
+        f"{novelty['valid']:.0%} are new and such as the pack's lines can say, and {novelty['new']:.0%} are sentences of "
+        "its own.",
+    ]
+    if "final" in reader:
+        parts.append(
+            "A classifier on runs of characters that learned from the same prompts finds the topic of "
+            f"{reader['final']:.1%} of the free messages: what the pack says about how people speak. The rest is up to "
+            "training."
+        )
+    if loss.get("held_out") is not None:
+        parts.append(
+            f"Held-out loss, nats a token: {loss['held_out']:.3f}; three tokens of memory (trigram) {loss['trigram']:.3f}, "
+            f"none (unigram) {loss['unigram']:.3f}, knows nothing {loss['knows_nothing']:.3f}."
+        )
+    if report["confusions"]:
+        worst = ", ".join(f"{c['of']} as {c['as']} ({c['n']})" for c in report["confusions"][:8])
+        parts.append(f"Most often taken for another topic: {worst}.")
+    return "\n\n".join(parts) + "\n"
+
+
+def _settings(sampling: Mapping[str, Any]) -> str:
+    return f"temperature {sampling['temperature']:g}, top-k {sampling['top_k']}, top-p {sampling['top_p']:g}"
+
+
+def _bar(line: Line) -> str:
+    if line.bar is None:
+        return ""
+    return ("≤ " if line.at_most else "≥ ") + (
+        f"{line.bar:g}" + {"percent": " %", "points": "", "count": ""}[line.unit]
+    )
+
+
+def _shown(value: float, unit: Unit) -> str:
+    return _number(value, unit) + (" %" if unit == "percent" else "")
+
+
+def _number(value: float, unit: Unit) -> str:
+    digits = 2 if (unit == "percent" and 99.5 <= value < 100) or (unit == "percent" and 0 < value < 0.1) else 1
+    return (
+        f"{value + 0.0:.{digits}f}".replace("-0.0", "0.0")
+        if abs(value) < 0.05 and digits == 1
+        else f"{value:.{digits}f}"
+    )
+
+
+def replace_section(text: str, section: str) -> str:
+    """Return a Markdown file with its examination section, between two comments, replaced or added at the end."""
+    block = f"{START}\n{section.strip()}\n{END}"
+    before, start, rest = text.partition(START)
+    _, end, after = rest.partition(END)
+    if not (start and end):
+        return f"{text.rstrip()}\n\n{block}\n"
+    return f"{before}{block}{after}"
+
+
+def write(report: Mapping[str, Any], folder: Path, *, picture: bytes | None) -> list[Path]:
+    """Put a report into a bundle's folder: exam.json, exam.png, and its card into README.md. Return what was written."""
+    files = {"exam.json": (json.dumps(report, ensure_ascii=False, indent=1) + "\n").encode()}
+    if picture:
+        files["exam.png"] = picture
+    card = folder / "README.md"
+    shown = "\n\n![Topics and confusions](exam.png)" if picture else ""
+    text = card.read_text(encoding="utf-8") if card.is_file() else f"# {report['title']}\n"
+    files["README.md"] = replace_section(text, as_markdown(report).rstrip() + shown).encode()
+    for name, content in files.items():
+        beside = folder / f".{name}.new"
+        beside.write_bytes(content)
+        beside.replace(folder / name)
+    return [folder / name for name in files]
+
+
+def read(folder: Path, *, weights: str) -> dict[str, Any] | None:
+    """Return the report in a bundle's folder; None without one, or when it is of other weights."""
+    try:
+        report = json.loads((folder / "exam.json").read_text(encoding="utf-8"))
+        is_ours = report["format"] == "exam/1" and report["weights"] == weights
+        return report if is_ours and results(report) else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
