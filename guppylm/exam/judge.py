@@ -99,22 +99,20 @@ class Judge:
         """
         said = dict(row.words)
         recogniser = Recogniser(reply, exact=True)
-        found = None
+        has_place = None
         for scene in self.trees[row.category]:
             if scene.scene.index != row.scene:
                 continue
             try:
                 for words in recogniser.matches(scene.reply):
-                    read = {
-                        _name(words_list.name, n): words_list.entries[i].word for (words_list, n), i in words.items()
-                    }
+                    read = {_name(found.name, n): found.entries[entry].word for (found, n), entry in words.items()}
                     shared = [name for name in read if name in said and said[name] in row.clean]
                     if shared and all(read[name] == said[name] for name in shared):
                         return True
-                    found = False if shared else found
+                    has_place = False if shared else has_place
             except TooManyStatesError:
                 continue
-        return found
+        return has_place
 
 
 def _name(words: str, number: int) -> str:

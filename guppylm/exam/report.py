@@ -104,9 +104,8 @@ def as_table(report: Mapping[str, Any]) -> str:
     for result in results(report):
         line = result.line
         mark = "" if result.passed else " **missed**"
-        low_high = (
-            "" if result.low == result.high else f"{_number(result.low, line.unit)} – {_number(result.high, line.unit)}"
-        )
+        low, high = _number(result.low, line.unit), _number(result.high, line.unit)
+        low_high = "" if low == high else f"{low} – {high}"
         rows.append(f"| {line.label} | {_shown(result.mean, line.unit)}{mark} | {low_high} | {_bar(line)} |")
     return "\n".join(rows)
 
@@ -122,8 +121,8 @@ def as_markdown(report: Mapping[str, Any]) -> str:
         "A reply is on topic when the lines of its topic can say it; of a sentence that no line can say, a classifier "
         f"decides that is right about {report['judge_accuracy']:.1%} of true replies.",
         f"Of the replies to free messages {novelty['memorised']:.0%} stand word for word in the training rows, "
-        f"{novelty['valid']:.0%} are new and such as the pack's lines can say, and {novelty['new']:.0%} are sentences of "
-        "its own.",
+        f"{novelty['valid']:.0%} are new and such as the pack's lines can say, and {novelty['new']:.0%} are sentences "
+        "of its own.",
     ]
     if "final" in reader:
         parts.append(
@@ -133,8 +132,8 @@ def as_markdown(report: Mapping[str, Any]) -> str:
         )
     if loss.get("held_out") is not None:
         parts.append(
-            f"Held-out loss, nats a token: {loss['held_out']:.3f}; three tokens of memory (trigram) {loss['trigram']:.3f}, "
-            f"none (unigram) {loss['unigram']:.3f}, knows nothing {loss['knows_nothing']:.3f}."
+            f"Held-out loss, nats a token: {loss['held_out']:.3f}. Beside it: a trigram model {loss['trigram']:.3f}, "
+            f"a unigram model {loss['unigram']:.3f}, one that knows nothing {loss['knows_nothing']:.3f}."
         )
     if report["confusions"]:
         worst = ", ".join(f"{c['of']} as {c['as']} ({c['n']})" for c in report["confusions"][:8])
@@ -149,9 +148,7 @@ def _settings(sampling: Mapping[str, Any]) -> str:
 def _bar(line: Line) -> str:
     if line.bar is None:
         return ""
-    return ("≤ " if line.at_most else "≥ ") + (
-        f"{line.bar:g}" + {"percent": " %", "points": "", "count": ""}[line.unit]
-    )
+    return f"{'≤' if line.at_most else '≥'} {line.bar:g}" + (" %" if line.unit == "percent" else "")
 
 
 def _shown(value: float, unit: Unit) -> str:
@@ -159,12 +156,9 @@ def _shown(value: float, unit: Unit) -> str:
 
 
 def _number(value: float, unit: Unit) -> str:
-    digits = 2 if (unit == "percent" and 99.5 <= value < 100) or (unit == "percent" and 0 < value < 0.1) else 1
-    return (
-        f"{value + 0.0:.{digits}f}".replace("-0.0", "0.0")
-        if abs(value) < 0.05 and digits == 1
-        else f"{value:.{digits}f}"
-    )
+    """Return a value with one digit behind the point; two where a tenth of a percent would hide what is missing."""
+    is_nearly = unit == "percent" and (0 < value < 0.1 or 99.5 <= value < 100)
+    return f"{value:.{2 if is_nearly else 1}f}".replace("-0.0", "0.0")
 
 
 def replace_section(text: str, section: str) -> str:
@@ -178,7 +172,7 @@ def replace_section(text: str, section: str) -> str:
 
 
 def write(report: Mapping[str, Any], folder: Path, *, picture: bytes | None) -> list[Path]:
-    """Put a report into a bundle's folder: exam.json, exam.png, and its card into README.md. Return what was written."""
+    """Put a report into a bundle's folder: exam.json, exam.png, the card in README.md. Return what was written."""
     files = {"exam.json": (json.dumps(report, ensure_ascii=False, indent=1) + "\n").encode()}
     if picture:
         files["exam.png"] = picture

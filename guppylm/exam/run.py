@@ -104,19 +104,12 @@ class Answers:
 
     def rates(self, pack: Pack, dataset: Dataset) -> dict[str, Any]:
         """Return every rate that can be had, by name, in the order of a report card."""
-        found = {
-            name: self._on_topic(name) for name in ("final", "practice", *ROW_SETS, "unknown") if name in self.asked
-        }
-        if "final" in found:
-            for name in WORSE:
-                found[name] = self._on_topic(name)
-                found[f"gap: {name}"] = _spread(
-                    [
-                        typed - worse
-                        for typed, worse in zip(found["final"]["of_each"], found[name]["of_each"], strict=True)
-                    ],
-                    n=found[name]["n"],
-                )
+        papers = ("final", *WORSE, "practice", *ROW_SETS, "unknown")
+        found = {name: self._on_topic(name) for name in papers if name in self.asked}
+        for name in WORSE:
+            if name in found:
+                both = zip(found["final"]["of_each"], found[name]["of_each"], strict=True)
+                found[f"gap: {name}"] = _spread([typed - worse for typed, worse in both], n=found[name]["n"])
         if "identity" in self.asked:
             found["identity"] = self._share("identity", lambda _, judged: bool(judged.topics & set(pack.identity)))
         found |= self._copies()
@@ -160,9 +153,8 @@ class Answers:
             found = [
                 copied
                 for name in ROW_SETS
-                for question, reply in zip(
-                    self.asked.get(name, ()), self.replies.get(name, [()] * (i + 1))[i], strict=True
-                )
+                if name in self.asked
+                for question, reply in zip(self.asked[name], self.replies[name][i], strict=True)
                 if question.row and (copied := self.judge.copied(question.row, reply.text)) is not None
             ]
             if not found:
@@ -196,11 +188,8 @@ class Answers:
 
     def confusions(self) -> list[dict[str, Any]]:
         """Return the topics most often taken for another in the final half: of, as, n."""
-        counts = Counter(
-            (question.topic, min(judged.topics))
-            for question, judged in self._final()
-            if question.topic not in judged.topics
-        )
+        wrong = ((asked.topic, judged) for asked, judged in self._final() if asked.topic not in judged.topics)
+        counts = Counter((topic, min(judged.topics)) for topic, judged in wrong)
         return [{"of": of, "as": as_, "n": n} for (of, as_), n in counts.most_common(N_CONFUSIONS)]
 
     def _final(self) -> list[tuple[Question, Judged]]:

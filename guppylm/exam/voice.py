@@ -4,8 +4,8 @@
     residue   marks of the line language, a control token, or a character that no training reply holds
     loop      the same words again and again
 
-A reply that the grammar can say is none of these; `check` has proved that. What is looked for here is what a model makes
-up by itself.
+A reply that the grammar can say is none of these; `check` has proved that. What is looked for here is what a model
+makes up by itself.
 """
 
 from __future__ import annotations

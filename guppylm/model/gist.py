@@ -4,10 +4,10 @@
                              the gist  the reply
 
 Before it speaks, a persona makes up its mind. In training every reply begins with one token that names its topic, a
-control token that no text contains. So the model learns two things that are easy in place of one that is hard: to tell
-what a message is about, a single prediction over a few dozen names; and to say something about that. Without it the same
-decision is spread over the first words of a reply, and hardly any loss is left to teach it (docs/log.md has the figures).
-It is the smallest thought aloud there can be, and one can look at it.
+control token that no text contains. So the model learns two things that are easy in place of one that is hard: to
+tell what a message is about, a single prediction over a few dozen names; and to say something about that. Without it
+the same decision is spread over the first words of a reply, and hardly any loss is left to teach it (docs/log.md has
+the figures). It is the smallest thought aloud there can be, and one can look at it.
 
 In chat the likeliest topic is taken. Mood is for words: the dice are thrown only from there on.
 """

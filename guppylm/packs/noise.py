@@ -27,25 +27,7 @@ MAX_CLAUSES = 2_000  # of a line
 _P_MORE = 0.35  # how often another kind of noise joins in, and another
 
 _ENDINGS = ("?",) * 8 + ("!",) * 5 + (".",) * 5 + ("??", "!!", "...", "?!", "!!!", " ?", " !", "..", "???")
-_SMILES = (
-    " :)",
-    " :(",
-    " 😂",
-    " 🙂",
-    " 😊",
-    " ❤️",
-    " 👀",
-    " 😭",
-    " 🐟",
-    "🐠",
-    " 🤔",
-    " 😅",
-    " 🥺",
-    " xx",
-    " 👍",
-    " 💀",
-    " 🙏",
-)
+_SMILES = (" :)", " :(", " xx", " ❤️", *(f" {smile}" for smile in "😂🙂😊👀😭🐟🐠🤔😅🥺👍💀🙏"))
 
 
 Clauses = tuple[tuple[str, ...], ...]  # what each line of a phrase can say
