@@ -23,7 +23,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from guppylm.chat.context import Window, visible
+from guppylm.chat.context import Window, heard, visible
 from guppylm.errors import ChatError
 from guppylm.model.bundle import Bundle
 from guppylm.model.gist import Gist, make_up_mind
@@ -82,6 +82,7 @@ class Chat:
         # A message far longer than any that was trained muddles the model. Where training says how far to go, stop.
         trained = bundle.metrics.get("n_positions_trained") or bundle.config.context
         self.context = min(bundle.config.context, int(trained))
+        self.hears_lower = bundle.metrics.get("hears") == "lower"
         bundle.model.eval()
 
     def reply(
@@ -145,6 +146,9 @@ class Chat:
         if max_tokens is not None and (not isinstance(max_tokens, int) or max_tokens < 1):
             raise ChatError(f"max_tokens is {max_tokens!r}.", "Give a whole number of at least 1.")
         reserve = min(max_tokens or N_RESERVED, self.context // 2)
+        if self.hears_lower:
+            history = [(heard(asked), said) for asked, said in history]
+            message = heard(message)
         return visible(history, message, self.bundle.tokenizer, self.context, reserve, max_turns=self.max_turns)
 
 

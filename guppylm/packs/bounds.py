@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -86,6 +86,14 @@ def bind_unused(scope: Scope, used: set[str], pack: str) -> list[Finding]:
         if name not in used and phrase.place is not None and phrase.place.file.startswith(f"{pack}/"):
             binder.bind(phrase.lines)
     return _one_a_place([_plainly(problem) for problem in binder.problems if problem.code != "E140"])
+
+
+def bind_alone(lines: Iterable[Line], scope: Scope) -> tuple[set[str], list[Finding]]:
+    """Return the names used by lines that belong to no topic, and what is wrong with names and sizes."""
+    binder = Binder(scope)
+    tree = binder.bind(lines)
+    findings = [_plainly(problem) for problem in binder.problems]
+    return binder.used, _one_a_place(findings or list(_too_large_options(tree.options)))
 
 
 def _plainly(problem: Problem) -> Finding:
@@ -170,18 +178,21 @@ def _count(scene: SceneTrees, counter: Counter) -> None:
 
 
 def _too_large_lines(scene: SceneTrees) -> Iterator[Finding]:
-    n_found = 0
-    for option in (option for tree in _parts(scene) for option in tree.options):
-        try:
-            refuse_huge(option.node)
-            Counter().poly(option.node)
-        except TooLargeError as error:
-            n_found += 1
-            yield finding_at(cast(Place, option.place), error.code, str(error), _SMALLER)
-    if n_found:
+    found = list(_too_large_options(option for tree in _parts(scene) for option in tree.options))
+    yield from found
+    if found:
         return
     try:
         _count(scene, Counter())
     except TooLargeError as error:
         help = "use fewer lists in one scene, or split the scene"
         yield finding_at(cast(Place, scene.scene.place), error.code, str(error), help)
+
+
+def _too_large_options(options: Iterable[Option]) -> Iterator[Finding]:
+    for option in options:
+        try:
+            refuse_huge(option.node)
+            Counter().poly(option.node)
+        except TooLargeError as error:
+            yield finding_at(cast(Place, option.place), error.code, str(error), _SMALLER)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from guppylm.errors import Finding, PackError, nearest
 from guppylm.packs.avatar import read_avatar
-from guppylm.packs.bounds import bind_topic, bind_unused
+from guppylm.packs.bounds import bind_alone, bind_topic, bind_unused
 from guppylm.packs.count import Counter
 from guppylm.packs.document import Document, finding_at, show_path
 from guppylm.packs.document import Path as TreePath
@@ -119,10 +119,11 @@ class _Loader:
             self.reading.trees[topic.name] = bound.trees
             self._note_used(topic, bound.used, scope)
         self._check_held_out()
+        noise = self._noise(self.persona.noise, scope) if self.persona else Noise()
         self.findings += bind_unused(scope, self.reading.used.get("", set()), self.own.name)
         if self.persona is None:
             return None
-        return self._assemble(self.persona, topics, scope)
+        return self._assemble(self.persona, topics, scope, noise)
 
     def _language(self) -> str:
         return self.persona.language if self.persona else "en"
@@ -242,7 +243,7 @@ class _Loader:
                 message = f"skip names {name}, which is no topic of a pack that this one extends"
                 self.findings.append(finding_at(place, "E154", message, nearest(name, inherited)))
 
-    def _assemble(self, keys: PersonaFile, topics: dict[str, Topic], scope: Scope) -> Pack:
+    def _assemble(self, keys: PersonaFile, topics: dict[str, Topic], scope: Scope, noise: Noise) -> Pack:
         document = self.own.documents["persona"]
         places = {show_path(path): document.place(path) for path in document.paths}
         if exam := self.own.documents.get("exam"):
@@ -263,7 +264,7 @@ class _Loader:
             language=keys.language,
             avatar_svg=read_avatar(keys.avatar, self.own.name, files, places.get("avatar"), self.findings),
             voice=_voice(keys, places),
-            noise=self._noise(keys.noise, scope, places),
+            noise=noise,
             mode=keys.mode,
             fallback=keys.fallback or "",
             identity=tuple(keys.identity),
@@ -278,17 +279,22 @@ class _Loader:
             places=places,
         )
 
-    def _noise(self, keys: NoiseKeys, scope: Scope, places: dict[str, Place]) -> Noise:
+    def _noise(self, keys: NoiseKeys, scope: Scope) -> Noise:
+        document = self.own.documents["persona"]
         try:
             noise = noise_shares(keys)
         except ValueError as error:
-            self.findings.append(finding_at(places["noise"], "E123", str(error), "the kinds share 100"))
+            self.findings.append(finding_at(document.place(("noise",)), "E123", str(error), "the kinds share 100"))
             return Noise()
-        used = {"before", "after"} & scope.phrases.keys()
-        if noise.around and not used:
-            help = "write what people put around a message as a phrase called before, or after, in phrases.yaml"
-            self.findings.append(finding_at(places["noise.around"], "E140", "there is nothing to put around", help))
-        self.reading.used.setdefault("", set()).update(used if noise.around else ())
+        if noise.around:
+            phrases = [scope.phrases[name] for name in ("before", "after") if name in scope.phrases]
+            if not phrases:
+                place, message = document.place(("noise", "around")), "there is nothing to put around"
+                help = "write what people put around a message as a phrase called before, or after, in phrases.yaml"
+                self.findings.append(finding_at(place, "E140", message, help))
+            used, findings = bind_alone([line for phrase in phrases for line in phrase.lines], scope)
+            self.findings += findings
+            self.reading.used.setdefault("", set()).update(used, (phrase.name for phrase in phrases))
         return noise
 
     def _exam(self) -> dict[str, tuple[str, ...]]:
@@ -333,6 +339,7 @@ def noise_shares(keys: NoiseKeys) -> Noise:
     written = {kind: share for kind in usual if (share := getattr(keys, kind)) is not None}
     left = 100 - sum(written.values())
     others = {kind: share for kind, share in usual.items() if kind not in written}
-    if left < 0 or (left > 0 and not others):
+    # A kind that is usually not there at all takes none of the rest.
+    if left < 0 or (left > 0 and not any(others.values())):
         raise ValueError(f"the shares of noise are {100 - left} together")
     return Noise(**written, **share_out(left, others, dict.fromkeys(others, 100)))

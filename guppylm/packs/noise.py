@@ -15,6 +15,7 @@ from itertools import accumulate
 
 from guppylm.packs.count import Counter
 from guppylm.packs.grammar import Binder, Bound
+from guppylm.packs.normalise import squeeze
 from guppylm.packs.pack import Noise, Pack
 from guppylm.packs.unrank import unrank
 
@@ -39,7 +40,11 @@ def clauses(pack: Pack) -> dict[str, Clauses]:
     for name in ("before", "after"):
         if pack.noise.around and name in pack.scope.phrases:
             tree = Binder(pack.scope).bind(pack.scope.phrases[name].lines)
-            said[name] = tuple(_some_texts(option.node, counter) for option in tree.options)
+            said[name] = tuple(
+                texts
+                for option in tree.options
+                for texts in [_some_texts(option.node, counter)] * option.weight  # 3* is three lines alike
+            )
     return said
 
 
@@ -155,10 +160,10 @@ class Typist:
         """Put a clause before the message, or behind it, or both."""
         where = self.rng.random()
         if self.before and (where < 0.6 or not self.after):
-            prompt = f"{self.rng.choice(self.rng.choice(self.before))} {prompt}"
+            prompt = squeeze(f"{self.rng.choice(self.rng.choice(self.before))} {prompt}")
         if self.after and (where > 0.5 or not self.before):
             clause = self.rng.choice(self.rng.choice(self.after))
-            prompt += clause if clause.startswith((",", ".")) else f" {clause}"
+            prompt = squeeze(f"{prompt}{clause}" if clause.startswith((",", ".")) else f"{prompt} {clause}")
         return prompt
 
     def _short(self, prompt: str) -> str:
