@@ -81,3 +81,30 @@ def tiny_bundle(tiny_config: ModelConfig, tiny_model: Transformer, tiny_tokenize
         replay=[{"step": 1, "said": "blub 🐟"}],
         generation=Sampling(temperature=0.9, top_k=11, top_p=0.8, no_repeat=5),
     )
+
+
+@pytest.fixture(scope="session")
+def gist_bundle(tiny_config: ModelConfig) -> Bundle:
+    """A bundle like `tiny_bundle`, of a persona that makes up its mind before it speaks."""
+    from dataclasses import replace
+
+    import torch
+
+    from guppylm.model import Bundle, Sampling, Tokenizer, Transformer
+
+    texts = [text for turn in TINY_TALK * 3 for text in turn]
+    tokenizer = Tokenizer.train(texts, vocab_size=325, gists=["age", "dark", "food", "greeting", "night"])
+    config = replace(tiny_config, vocab_size=tokenizer.vocab_size)
+    generator = torch.Generator().manual_seed(2)
+    model = Transformer(config, generator=generator)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(torch.randn(parameter.shape, generator=generator) * 0.3)
+    return Bundle(
+        config=config,
+        model=model.eval().requires_grad_(False),
+        tokenizer=tokenizer,
+        pack_files={"lamp/persona.yaml": b"name: Lamp\n"},
+        metrics={"persona": "lamp", "title": "Lamp"},
+        generation=Sampling(temperature=0.9, top_k=11, top_p=0.8, no_repeat=5),
+    )

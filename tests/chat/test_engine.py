@@ -227,3 +227,47 @@ def test_settings_that_make_no_sense_are_refused_before_the_first_token(chat, se
 def test_a_message_that_is_no_text_is_refused(chat):
     with pytest.raises(ChatError, match="the message is NoneType"):
         chat.reply(None)
+
+
+# ---- gists ---------------------------------------------------------------------------------------------
+
+
+def test_a_persona_without_gists_makes_up_no_mind(chat):
+    assert chat.reply("hello", seed=1).gist is None
+
+
+def test_a_reply_says_what_the_message_was_taken_to_be_about(gist_bundle):
+    reply = Chat(gist_bundle).reply("hello there", seed=1)
+    logits = gist_bundle.model(torch.tensor([reply.window.ids]))[0, -1]
+    gists = gist_bundle.tokenizer.gists
+    assert reply.gist.topic == max(gists, key=lambda topic: logits[gists[topic]])
+    assert reply.gist.id == gists[reply.gist.topic]
+    assert reply.gist.topics.keys() == gists.keys()
+    assert reply.gist.id not in reply.window.ids
+
+
+def test_the_gist_does_not_depend_on_the_dice(gist_bundle):
+    replies = [Chat(gist_bundle).reply("hello there", seed=seed, temperature=2) for seed in range(5)]
+    assert len({reply.gist.topic for reply in replies}) == 1
+    assert len({reply.text for reply in replies}) > 1
+
+
+def test_the_reply_goes_on_from_the_gist(gist_bundle):
+    reply = Chat(gist_bundle).reply("hello", seed=5, temperature=0)
+    ids = [*reply.window.ids, reply.gist.id]
+    for step in reply.steps:
+        torch.testing.assert_close(step.logits, gist_bundle.model(torch.tensor([ids]))[0, -1], atol=1e-4, rtol=1e-4)
+        ids.append(step.id)
+
+
+def test_the_gist_takes_one_place_of_the_context_and_none_of_the_text(gist_bundle):
+    reply = Chat(gist_bundle).reply("what do you like? " * 99, seed=3, temperature=100, top_k=0, top_p=1)
+    assert len(reply.window.ids) + 1 + len(reply.steps) <= 61
+    assert "<|" not in reply.text
+
+
+def test_a_stream_that_has_not_begun_has_no_gist_yet(gist_bundle):
+    stream = Chat(gist_bundle).stream("hello", seed=1)
+    assert stream.reply.gist is None
+    next(stream)
+    assert stream.reply.gist is not None

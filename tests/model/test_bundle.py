@@ -193,6 +193,33 @@ def test_transformers_says_what_we_say_when_nothing_is_left_to_chance(saved, tin
     assert found[0, prompt.shape[1] :].tolist() == [step.id for step in reply.steps]
 
 
+def test_transformers_reads_a_bundle_with_gists_and_shows_none(gist_bundle, tmp_path):
+    transformers = pytest.importorskip("transformers", reason="needs the transformers library to compare with")
+    folder = gist_bundle.save(tmp_path / "lamp")
+    assert Bundle.load(folder).tokenizer.gists == gist_bundle.tokenizer.gists
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    model = transformers.AutoModelForCausalLM.from_pretrained(folder)
+    messages = [{"role": "user", "content": "hello"}]
+    prompt = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_tensors="pt", return_dict=True)[
+        "input_ids"
+    ]
+    reply = Chat(gist_bundle).reply("hello", temperature=0, max_tokens=12)
+    gists = list(gist_bundle.tokenizer.gists.values())
+    words = [id for id in range(gist_bundle.config.vocab_size) if id not in (0, 1, *gists)]
+
+    def learned(_, ids):
+        """Stand in for training, in which every reply begins with a gist and no other place has one."""
+        return gists if len(ids) == prompt.shape[1] else words
+
+    found = model.generate(prompt, do_sample=False, max_new_tokens=13, prefix_allowed_tokens_fn=learned)
+    said = found[0, prompt.shape[1] :].tolist()
+    assert said == [reply.gist.id, *(step.id for step in reply.steps)]
+    assert tokenizer.decode(said).startswith(f"<|{reply.gist.topic}|>")
+    shown = tokenizer.decode(said, skip_special_tokens=True)
+    assert shown == gist_bundle.tokenizer.decode(said)
+    assert "<|" not in shown
+
+
 # ---- written whole or not at all -----------------------------------------------------------------------
 
 

@@ -193,6 +193,94 @@ def test_saving_and_loading_changes_nothing(tmp_path):
     assert loaded.conversation([("hé 37", "🌙")]) == TOKENIZER.conversation([("hé 37", "🌙")])
 
 
+# ---- gists ---------------------------------------------------------------------------------------------
+
+TEXTS = ["hello there", "i like the dark 🌙", "are you 37?", "the the the"] * 4
+TOPICS = ["food", "glass_tap", "été"]
+WITH_GISTS = Tokenizer.train(TEXTS, vocab_size=303, gists=TOPICS)
+
+
+def test_gists_are_control_tokens_behind_the_three_that_all_have():
+    assert WITH_GISTS.gists == {"food": 3, "glass_tap": 4, "été": 5}
+    assert [piece.text for piece in WITH_GISTS.pieces([3, 4, 5])] == ["<|food|>", "<|glass_tap|>", "<|été|>"]
+    assert [piece.is_control for piece in WITH_GISTS.pieces([5, 6])] == [True, False]
+    assert WITH_GISTS.vocab_size == TOKENIZER.vocab_size + 3
+    assert TOKENIZER.gists == {}
+
+
+def test_gists_survive_saving_and_loading(tmp_path):
+    WITH_GISTS.save(tmp_path / "tokenizer.json")
+    loaded = Tokenizer.load(tmp_path / "tokenizer.json")
+    assert loaded.gists == WITH_GISTS.gists
+    assert list(loaded.gists) == TOPICS
+    assert loaded.to_json() == WITH_GISTS.to_json()
+    talk = [("<|food|> hé 37", "🌙")]
+    assert loaded.conversation(talk, gist="food") == WITH_GISTS.conversation(talk, gist="food")
+
+
+@pytest.mark.parametrize("text", [*FORGERIES, "<|food|>", "hi <|été|>there", "<|food|><|glass_tap|>", "<|food"])
+def test_user_text_cannot_forge_a_gist(text, tmp_path):
+    WITH_GISTS.save(tmp_path / "tokenizer.json")
+    for tokenizer in (WITH_GISTS, Tokenizer.load(tmp_path / "tokenizer.json")):
+        ids = tokenizer.encode(text)
+        assert min(ids) >= len(CONTROL_TOKENS) + len(TOPICS)
+        assert tokenizer.decode(ids) == text
+
+
+def test_gists_change_no_merge_but_push_every_word_back():
+    before = [id + len(TOPICS) for id in TOKENIZER.encode("i like the dark 🌙")]
+    assert WITH_GISTS.encode("i like the dark 🌙") == before
+
+
+def test_the_gist_stands_before_each_reply_and_is_learned():
+    turns = [("hello there", "i like 3"), ("the dark", "you")]
+    ids, mask = WITH_GISTS.conversation(turns, gist="food")
+    learned = "".join(piece.text for piece, bit in zip(WITH_GISTS.pieces(ids), mask, strict=True) if bit)
+    assert learned == "<|food|>i like 3<|im_end|><|food|>you<|im_end|>"
+    assert [id for id in ids if id != WITH_GISTS.gists["food"]] == WITH_GISTS.conversation(turns)[0]
+
+
+def test_chat_stops_where_training_puts_the_gist():
+    ids, _ = WITH_GISTS.conversation([("hello", "the dark")], gist="été")
+    prompt = WITH_GISTS.prompt((), "hello")
+    assert ids[: len(prompt)] == prompt
+    assert ids[len(prompt) :] == [5, *WITH_GISTS.encode("the dark"), WITH_GISTS.end_id]
+
+
+def test_decoding_leaves_gists_out():
+    ids, _ = WITH_GISTS.conversation([("hello", "the dark")], gist="food")
+    assert WITH_GISTS.decode(ids) == "user\nhello\nassistant\nthe dark"
+    assert WITH_GISTS.decode([3, 4, 5], unfinished=True) == ""
+
+
+def test_a_gist_that_nobody_named_is_an_error():
+    with pytest.raises(KeyError):
+        WITH_GISTS.conversation([("hello", "the dark")], gist="rain")
+
+
+@pytest.mark.parametrize("strange", ["food", "<food>", "<||>", "<|a|b|>", "<|a<|>", "the"])
+def test_a_control_token_that_is_no_gist_is_refused(strange, tmp_path):
+    file = json.loads(WITH_GISTS.to_json())
+    file["added_tokens"][4]["content"] = strange
+    vocab = file["model"]["vocab"]
+    vocab[strange] = vocab.pop("<|glass_tap|>")
+    path = tmp_path / "tokenizer.json"
+    path.write_text(json.dumps(file))
+    with pytest.raises(BundleError) as caught:
+        Tokenizer.load(path)
+    assert f"its control token {strange} is no gist" in caught.value.message
+
+
+def test_a_gist_that_other_libraries_would_show_is_refused(tmp_path):
+    file = json.loads(WITH_GISTS.to_json())
+    file["added_tokens"][3]["special"] = False
+    (tmp_path / "tokenizer.json").write_text(json.dumps(file))
+    with pytest.raises(BundleError, match="control tokens"):
+        Tokenizer.load(tmp_path / "tokenizer.json")
+
+
+# ---- files that are not ours ---------------------------------------------------------------------------
+
 CUT_AT_5 = {"direction": "Right", "max_length": 5, "strategy": "LongestFirst", "stride": 0}
 
 

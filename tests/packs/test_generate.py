@@ -5,16 +5,18 @@ import json
 import random
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from guppylm.packs.generate import SETS, generate
 from guppylm.packs.load import load_pack
-from guppylm.packs.noise import Typist
+from guppylm.packs.noise import MAX_CLAUSES, Typist, clauses, slip
 from guppylm.packs.normalise import normalise
 from guppylm.packs.pack import Noise
 from guppylm.packs.shares import share_out
+from tests.packs.packs import GOOD, write_pack
 
 PACK = {
     "persona.yaml": """
@@ -173,10 +175,11 @@ def test_noise_changes_about_its_share_of_the_prompts(pack, dataset):
     assert all(row.input == row.clean for row in dataset.seen)
 
 
-@pytest.mark.parametrize("kind", ["case", "marks", "typo", "short"])
+@pytest.mark.parametrize("kind", ["case", "marks", "typo", "short", "around"])
 @pytest.mark.parametrize("prompt", ["", "?", "a", "are you hungry", "你好吗", "où est la gare", "🐟 🐟"])
 def test_every_kind_of_noise_takes_any_prompt(kind, prompt):
-    typist = Typist(Noise(), {"are": ("r",), "are you": ("r u",)}, random.Random(1))
+    short = {"are": ("r",), "are you": ("r u",)}
+    typist = Typist(Noise(around=8), short, random.Random(1), before=(("hey",),), after=((", mate",),))
     typed = {typist.mistype(prompt, kind) for _ in range(50)}
     assert all(isinstance(text, str) for text in typed)
 
@@ -187,8 +190,108 @@ def test_short_forms_prefer_the_longer_phrase():
 
 
 def test_typos_keep_most_of_the_word():
+    rng = random.Random(1)
+    for typed in (slip("hungry", rng) for _ in range(300)):
+        assert typed[0] == "h"
+        assert set(typed) <= set("hungry")
+        assert 5 <= len(typed) <= 10
+        assert len(typed) <= 7 or typed.startswith("hungryy")  # only the last letter is ever held down
+
+
+def test_one_word_slips_in_a_short_message_and_a_few_in_a_long_one():
     typist = Typist(Noise(), {}, random.Random(1))
-    assert all(abs(len(typist._typo("hungry")) - 6) <= 1 for _ in range(100))
+
+    def n_changed(prompt):
+        typed = [typist._typo(prompt) for _ in range(200)]
+        pairs = [(prompt.split(), text.split()) for text in typed if text.count(" ") == prompt.count(" ")]
+        return {sum(a != b for a, b in zip(*pair, strict=True)) for pair in pairs}
+
+    assert n_changed("are you hungry") <= {0, 1}
+    assert 3 in n_changed("could you please tell me whether you are still hungry today")
+
+
+def test_people_in_a_hurry_type_badly_in_more_than_one_way():
+    noise = Noise(keep=50, case=0, marks=25, around=25, typo=0, short=0)
+    typist = Typist(noise, {}, random.Random(1), before=(("hey",),))
+    typed = [typist.mistype("are you hungry", "around") for _ in range(500)]
+    assert all(text.lower().startswith("hey are you hungry") for text in typed)
+    assert 0.1 < sum(text != "hey are you hungry" for text in typed) / 500 < 0.4
+
+
+def test_a_kind_without_a_share_never_joins_in():
+    typist = Typist(Noise(keep=50, case=50, marks=0, typo=0, short=0), {"are": ("r",)}, random.Random(1))
+    assert {typist.mistype("are you hungry").lower() for _ in range(300)} == {"are you hungry"}
+
+
+BEFORE, AFTER = (("hey", "ok,"), ("my son asks",)), ((", mate", "pal"), (".. or not",))
+
+
+def around(prompt, *, before=BEFORE, after=AFTER, n=500):
+    typist = Typist(Noise(around=20), {}, random.Random(1), before=before, after=after)
+    return Counter(typist._around(prompt) for _ in range(n))
+
+
+def test_clauses_stand_before_a_message_or_behind_it_or_on_both_sides():
+    typed = around("are you hungry")
+    before = {text.partition("are you hungry")[0] for text in typed}
+    after = {text.partition("are you hungry")[2] for text in typed}
+    assert before == {"", "hey ", "ok, ", "my son asks "}
+    assert after == {"", ", mate", " pal", ".. or not"}
+    assert "are you hungry" not in typed
+
+
+def test_a_pack_may_have_clauses_for_one_side_alone():
+    assert set(around("hi", after=())) == {"hey hi", "ok, hi", "my son asks hi"}
+    assert set(around("hi", before=())) == {"hi, mate", "hi pal", "hi.. or not"}
+    assert set(around("hi", before=(), after=())) == {"hi"}
+
+
+@pytest.mark.parametrize("prompt", ["", "hi", "are you hungry", "?"])
+def test_clauses_bring_no_double_spaces_and_none_at_the_ends(prompt):
+    for text in around(prompt, before=(*BEFORE, ("",)), after=(*AFTER, ("",))):
+        assert text == " ".join(text.split())
+
+
+def test_a_line_of_many_texts_is_as_likely_as_one_of_a_single_text():
+    typed = around("hi", before=(("a",), tuple(f"b{i}" for i in range(999)), ("c",)), after=(), n=3000)
+    first_letters = Counter(text[0] for text in typed.elements())
+    assert set(first_letters) == set("abc")
+    assert all(900 < n < 1100 for n in first_letters.values())
+
+
+def with_phrases(tmp_path, phrases, noise="{around: 20}"):
+    files = {"persona.yaml": GOOD["persona.yaml"] + f"noise: {noise}\n", "phrases.yaml": phrases}
+    return load_pack(
+        write_pack(tmp_path / "moth", {**files, "words.yaml": "pal: [mate, {word: bug, held_out: yes}]\n"})
+    )
+
+
+def test_clauses_are_what_the_lines_of_before_and_after_can_say(tmp_path):
+    phrases = "before:\n  - (hey|ok) <pal>(,|)\n  - 2* so\nafter:\n  - (, |)<pal>\n"
+    said = clauses(with_phrases(tmp_path, phrases))
+    assert [set(line) for line in said["before"]] == [{"hey mate,", "ok mate,", "hey mate", "ok mate"}, {"so"}, {"so"}]
+    assert [set(line) for line in said["after"]] == [{", mate", "mate"}]
+
+
+def test_of_a_line_that_can_say_very_much_an_even_choice_is_taken(tmp_path):
+    [line] = clauses(with_phrases(tmp_path, "before: my <1..9><0..9><0..9><0..9> (friends|fans) ask\n"))["before"]
+    assert len(line) == len(set(line)) == MAX_CLAUSES
+    assert {text.split()[1][0] for text in line} == set("123456789")
+    assert {text.split()[2] for text in line} == {"friends", "fans"}
+
+
+def test_a_pack_that_puts_nothing_around_has_no_clauses(tmp_path):
+    assert clauses(with_phrases(tmp_path, "before: hey\n", noise="{keep: 100}")) == {}
+
+
+def test_clauses_come_around_trained_prompts_and_the_clean_ones_stay(tmp_path):
+    rows = generate(with_phrases(tmp_path, "before: hey\nafter: pal\n", "{around: 100}"), n_rows=1, n_exam=0).train
+    assert {row.clean for row in rows} == {"are you hungry"}
+    assert {row.input for row in rows} <= {"hey are you hungry", "are you hungry pal", "hey are you hungry pal"}
+
+
+def test_the_gist_of_a_row_is_its_topic(dataset):
+    assert all(row.gist == row.category for row in all_rows(dataset))
 
 
 @pytest.mark.parametrize(

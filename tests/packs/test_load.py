@@ -50,7 +50,7 @@ def test_a_pack_with_everything(tmp_path):
         tmp_path,
         {
             "persona.yaml": PERSONA
-            + "language: en\nstarters:\n  - are you hungry\nmode: rich\n"
+            + "language: en\nstarters:\n  - are you hungry\nmode: rich\nidentity: joke\n"
             + "voice:\n  case: lower\n  max_words: 9\n  forbid: as an ai\n",
             "exam.yaml": "food: got an appetite\n_unknown:\n  - what is a passport\n",
             "short.yaml": "you: [u, ya]\nare: r\n",
@@ -60,7 +60,7 @@ def test_a_pack_with_everything(tmp_path):
         },
     )
     assert (pack.name, pack.title, pack.about, pack.mode) == ("moth", "Moth", "a small moth", "rich")
-    assert (pack.fallback, pack.starters) == ("food", ("are you hungry",))
+    assert (pack.fallback, pack.identity, pack.starters) == ("food", ("joke",), ("are you hungry",))
     assert (pack.voice.case, pack.voice.max_words, pack.voice.forbid) == ("lower", 9, ("as an ai",))
     assert pack.exam == {"food": ("got an appetite",), "_unknown": ("what is a passport",)}
     assert pack.short == {"you": ("u", "ya"), "are": ("r",)}
@@ -83,7 +83,8 @@ def test_a_pack_with_everything(tmp_path):
 def test_defaults(tmp_path):
     pack = load(tmp_path)
     assert (pack.language, pack.mode, pack.avatar_svg, pack.starters) == ("en", "balanced", "", ())
-    assert pack.noise == Noise(keep=60, case=12, marks=12, typo=8, short=8)
+    assert (pack.fallback, pack.identity) == ("food", ())
+    assert pack.noise == Noise(keep=60, case=12, marks=12, typo=8, short=8, around=0)
     assert (pack.voice.case, pack.voice.max_words, pack.voice.max_chars) == ("any", 60, None)
     assert pack.topics["food"].weight == 1
 
@@ -355,24 +356,53 @@ def test_hidden_files_and_backups_are_no_part_of_a_pack(tmp_path):
 @pytest.mark.parametrize(
     ("written", "shares"),
     [
-        ({}, (60, 12, 12, 8, 8)),
-        ({"keep": 100}, (100, 0, 0, 0, 0)),
-        ({"keep": 20}, (20, 24, 24, 16, 16)),
-        ({"short": 0}, (65, 13, 13, 9, 0)),
-        ({"keep": 50, "case": 10, "marks": 10, "typo": 10, "short": 20}, (50, 10, 10, 10, 20)),
+        ({}, (60, 12, 12, 8, 8, 0)),
+        ({"keep": 100}, (100, 0, 0, 0, 0, 0)),
+        ({"keep": 20}, (20, 24, 24, 16, 16, 0)),
+        ({"short": 0}, (65, 13, 13, 9, 0, 0)),
+        ({"around": 50}, (30, 6, 6, 4, 4, 50)),
+        ({"around": 100}, (0, 0, 0, 0, 0, 100)),
+        ({"keep": 50, "case": 10, "marks": 10, "typo": 10, "short": 20}, (50, 10, 10, 10, 20, 0)),
+        ({"keep": 26, "case": 17, "marks": 17, "typo": 14, "short": 10, "around": 16}, (26, 17, 17, 14, 10, 16)),
     ],
 )
 def test_noise_that_is_not_written_shares_the_rest(written, shares):
     noise = noise_shares(NoiseKeys(**{kind: str(share) for kind, share in written.items()}))
-    assert (noise.keep, noise.case, noise.marks, noise.typo, noise.short) == shares
+    assert (noise.keep, noise.case, noise.marks, noise.typo, noise.short, noise.around) == shares
 
 
 @pytest.mark.parametrize(
-    "written", [{"keep": 90, "typo": 20}, {"keep": 1, "case": 1, "marks": 1, "typo": 1, "short": 1}]
+    "written",
+    [
+        {"keep": 90, "typo": 20},
+        {"keep": 90, "around": 20},
+        {"keep": 1, "case": 1, "marks": 1, "typo": 1, "short": 1},
+        {"keep": 1, "case": 1, "marks": 1, "typo": 1, "short": 1, "around": 1},
+    ],
 )
 def test_noise_must_be_a_hundred(written):
     with pytest.raises(ValueError, match="together"):
         noise_shares(NoiseKeys(**{kind: str(share) for kind, share in written.items()}))
+
+
+AROUND = PERSONA + "noise: {around: 20}\n"
+
+
+def test_lists_used_only_around_messages_are_used(tmp_path):
+    files = {"words.yaml": "pal: [mate]\n", "phrases.yaml": "before: <greet>\ngreet: hey <pal>\n"}
+    folder = write_pack(tmp_path / "moth", {**files, "persona.yaml": AROUND})
+    assert read_pack(folder).used[""] >= {"before", "greet", "pal"}
+
+
+def test_what_stands_around_messages_cannot_use_the_words_of_a_topic(tmp_path):
+    topic = "words:\n  it: [rain]\nask: is <it> wet\nreply: i am\n"
+    files = {"persona.yaml": AROUND, "phrases.yaml": "after: about <it>\n", "topics/rain.yaml": topic}
+    assert findings(tmp_path, files) == ["E140 moth/phrases.yaml:1:14"]
+
+
+@pytest.mark.parametrize(("n_characters", "codes"), [(2000, []), (2001, ["E120 moth/exam.yaml:2:5"])])
+def test_a_message_of_the_examination_may_be_long(tmp_path, n_characters, codes):
+    assert findings(tmp_path, {"exam.yaml": f"food:\n  - {'a' * n_characters}\n"}) == codes
 
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9">{}</svg>'
@@ -441,6 +471,10 @@ def _name(number: int) -> str:
 
 HOSTILE: dict[str, tuple[dict[str, str | bytes], str]] = {
     "doubling phrases": ({"phrases.yaml": _doubling(), "topics/food.yaml": USES.format("<a>")}, "E157"),
+    "doubling phrases around messages": (
+        {"persona.yaml": AROUND, "phrases.yaml": _doubling() + "before: <a>\n"},
+        "E157",
+    ),
     "optional lists": (
         {
             "words.yaml": "".join(f"{c}: [x, y]\n" for c in "abcdefghijklmnopqrstuvwxy"),

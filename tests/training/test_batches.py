@@ -102,6 +102,13 @@ def test_conversations_become_rows_that_learn_the_reply_and_its_end(tiny_tokeniz
     assert ids[mask].tolist() == [*tiny_tokenizer.encode("hi"), tiny_tokenizer.end_id]
 
 
+def test_a_row_learns_its_gist_before_the_reply(gist_bundle):
+    tokenizer = gist_bundle.tokenizer
+    row = SimpleNamespace(turns=[("hello there", "hi")], gist="greeting")
+    [(ids, mask)] = encode([row], tokenizer, context=61)
+    assert ids[mask].tolist() == [tokenizer.gists["greeting"], *tokenizer.encode("hi"), tokenizer.end_id]
+
+
 def test_a_row_that_is_too_long_is_named_and_not_cut(tiny_tokenizer):
     rows = [talk(("hello", "hi")), talk(("good night", "i stay on. " * 30))]
     with pytest.raises(TrainingError, match=r"Row 2 has \d+ tokens and the model sees 61: 'good night … i stay"):

@@ -43,7 +43,7 @@ def run(moth, settings, tmp_path) -> Run:
     """A run that has not begun."""
     dataset = generate(moth, n_rows=settings.n_rows, seed=0)
     texts = [text for row in dataset.train for text in (row.input, row.output)]
-    tokenizer = Tokenizer.train(texts, vocab_size=settings.vocab_size)
+    tokenizer = Tokenizer.train(texts, vocab_size=settings.vocab_size, gists=list(moth.topics))
     device = pick("cpu", precision="fp32")
     settings = dataclasses.replace(settings, batch_tokens=64)
     return Run(moth, settings, device, dataset, tokenizer, out=tmp_path / "moth")
@@ -164,6 +164,12 @@ def test_the_last_replies_are_those_that_chat_gives_at_the_same_seed(moth_run):
     chat = Chat(Bundle.load(moth_run.out))
     for said in moth_run.reports[-1].replies:
         assert chat.reply(said.prompt, seed=0, max_tokens=48).text == said.reply
+
+
+def test_every_topic_of_the_pack_is_a_gist_of_the_bundle(moth_run, moth):
+    bundle = Bundle.load(moth_run.out)
+    assert list(bundle.tokenizer.gists) == list(moth.topics)
+    assert Chat(bundle).reply("are you hungry", seed=1, max_tokens=1).gist.topic in moth.topics
 
 
 def test_metrics_say_how_it_was_made(moth_run, moth):
