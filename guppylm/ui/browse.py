@@ -42,9 +42,15 @@ def topics_of(pack: Any) -> tuple[TopicCard, ...]:
             [drawn.texts[0] for drawn in islice(Drawer([trees.ask], dice, shares), N_DRAWN)]
             for trees in scene_trees(topic)
         ]
-        label = topic.label or topic.name.replace("_", " ")
+        label = label_of(pack, topic.name)
         cards.append(TopicCard(name=topic.name, label=label, about=topic.about, prompts=pick_prompts(scenes)))
     return tuple(cards)
+
+
+def label_of(pack: Any, name: str) -> str:
+    """Return what people call a topic, even one that the pack no longer has, or where there is no pack."""
+    topic = pack.topics.get(name) if pack else None
+    return (topic.label if topic else "") or name.replace("_", " ")
 
 
 def pick_prompts(scenes: Iterable[Sequence[str]]) -> tuple[str, ...]:

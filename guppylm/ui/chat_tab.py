@@ -19,7 +19,7 @@ import gradio as gr
 
 from guppylm.errors import GuppyError, NotFoundError
 from guppylm.ui import words
-from guppylm.ui.browse import chips_html, topics_html
+from guppylm.ui.browse import chips_html, label_of, topics_html
 from guppylm.ui.cards import LOOKING, cards_html, hello_html
 from guppylm.ui.conversation import (
     Knobs,
@@ -30,6 +30,7 @@ from guppylm.ui.conversation import (
     stopped_now,
     with_exchange,
 )
+from guppylm.ui.report_card import report_html
 from guppylm.ui.shelf import Persona, Shelf
 
 MAX_SEED = 2**31 - 1
@@ -63,6 +64,7 @@ class ChatTab:
                 self._build_knobs()
             with gr.Column(elem_id="topics-column", min_width=0):
                 self.topics = gr.HTML("", **_html("topics", "chips.js"))
+                self.report = gr.HTML("", **_html("report"))
 
     def _build_talk(self) -> None:
         self.hello = gr.HTML("", **_html("hello"))
@@ -142,9 +144,9 @@ class ChatTab:
             self.topics.ask(self.on_ask, [*session, *knobs], **speaking),
             self.chat.retry(self.on_retry, [*session, *knobs], **speaking),
         ]
-        about = [self.cards, self.chosen, self.hello, self.sees, self.starters, self.topics]
+        about = [self.cards, self.chosen, self.hello, self.sees, self.starters, self.topics, self.report]
         view = [*about, self.chat, self.note, self.message, self.talks]
-        topics = {"fn": self.on_topics, "inputs": self.chosen, "outputs": self.topics}
+        topics = {"fn": self.on_topics, "inputs": self.chosen, "outputs": [self.topics, self.report]}
         at_once = {"queue": False, **QUIET}
         self.message.stop(self.on_stop, session, [*shown[:4]], cancels=started, **at_once)
         self.chat.undo(self.on_undo, session, [*shown[:4]], cancels=started, **at_once)
@@ -219,12 +221,14 @@ class ChatTab:
     def on_visit(self, talks: dict, request: gr.Request) -> tuple:
         return self._view(str(request.query_params.get("persona", "")), talks)
 
-    def on_topics(self, chosen: str) -> str:
+    def on_topics(self, chosen: str) -> tuple[str, str]:
+        """Return what stands beside the talk: the topics and the report card."""
         try:
             persona = self.shelf.persona(chosen)
         except NotFoundError:
-            return ""
-        return topics_html(self.shelf.topics(persona), title=persona.title, ready=persona.ready)
+            return "", ""
+        topics = topics_html(self.shelf.topics(persona), title=persona.title, ready=persona.ready)
+        return topics, self._report(persona)
 
     def on_defaults(self) -> tuple:
         knobs = Knobs()
@@ -235,7 +239,7 @@ class ChatTab:
         personas = self.shelf.personas()
         persona = next((one for one in personas if one.name == name), personas[0] if personas else None)
         if persona is None:
-            return cards_html((), ""), "", "", "", "", "", [], "", gr.skip(), talks
+            return cards_html((), ""), "", "", "", "", "", "", [], "", gr.skip(), talks
         talks = {key: stopped_now(talk) for key, talk in talks.items()}
         return (
             cards_html(personas, persona.name),
@@ -244,6 +248,7 @@ class ChatTab:
             self._sees(persona),
             chips_html(persona.starters, ready=persona.ready),
             "",  # the topics follow: drawing prompts takes a moment the first time
+            "",  # and with them the report card, which stands below
             gr.update(value=as_messages(talks.get(persona.name, ())), avatar_images=_avatars(persona)),
             "",
             self._box(persona),
@@ -252,6 +257,15 @@ class ChatTab:
 
     def _sees(self, persona: Persona) -> str:
         return f"<p>{escape(words.what_it_sees(persona.title, persona.max_turns))}</p>" if persona.ready else ""
+
+    def _report(self, persona: Persona) -> str:
+        if not persona.ready:
+            return ""
+        return report_html(
+            self.shelf.report_card(persona),
+            command=self.shelf.exam_command(persona),
+            label=lambda name: label_of(persona.pack, name),
+        )
 
     def _box(self, persona: Persona) -> Any:
         invite = words.invitation(persona.title) if persona.ready else words.not_ready(persona.title)

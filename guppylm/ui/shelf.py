@@ -20,6 +20,7 @@ from typing import Any, Literal
 
 from guppylm.errors import GuppyError, NotFoundError, PackError, nearest
 from guppylm.ui.browse import TopicCard, topics_of
+from guppylm.ui.report_card import ReportCard, read_card
 
 State = Literal["ready", "untrained", "broken"]
 
@@ -121,6 +122,7 @@ class Shelf:
         self._problems: dict[tuple, GuppyError] = {}  # (name, fingerprint) -> why it did not open
         self._packs: dict[tuple, Any] = {}  # (folder, fingerprint) -> Pack or the error it raised
         self._topics: dict[tuple, tuple[TopicCard, ...]] = {}
+        self._report_cards: dict[tuple, ReportCard | None] = {}  # (name, fingerprint) -> what its report says
 
     def personas(self) -> tuple[Persona, ...]:
         """Return every persona, those that can talk first. Each bundle is opened once, to see if it holds."""
@@ -157,6 +159,22 @@ class Shelf:
                     self._topics.clear()
                 self._topics[key] = topics_of(persona.pack)
             return self._topics[key]
+
+    def report_card(self, persona: Persona) -> ReportCard | None:
+        """Return what the examination of the persona's weights found; None where they were never examined."""
+        folder = self.models_dir / persona.name
+        key = (persona.name, _fingerprint(folder))
+        with self._reading:
+            if key not in self._report_cards:
+                if len(self._report_cards) >= 64:
+                    self._report_cards.clear()
+                self._report_cards[key] = read_card(folder)
+            return self._report_cards[key]
+
+    def exam_command(self, persona: Persona) -> str:
+        """Return what to type to examine the persona."""
+        at_home = self.models_dir == Path("models")
+        return f"python -m guppylm exam {persona.name if at_home else self.models_dir / persona.name}"
 
     def warm_up(self) -> None:
         """Do ahead what the first visitor would wait for: import torch, open bundles, read packs."""

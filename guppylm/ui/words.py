@@ -2,9 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from guppylm.exam.report import Line, Result, Unit
 from guppylm.ui.conversation import Exchange
 
 OUR_FAULT = "Something broke while it was answering. That is a fault of this program, not of your message."
+
+REPORT_CARD = "Report card"
+NOT_EXAMINED = "Not examined yet:"
+EXAMINE_AGAIN = "Examine it yourself:"
+MEASURED, BAR, MISSED = "measured", "bar", "missed"
+WORST = "Understood worst"
+UNITS = {"percent": "\N{NO-BREAK SPACE}%", "points": "\N{NO-BREAK SPACE}pts", "count": ""}
+
+# What a card says while it is closed: the first of these rates that there is, and a few words for it.
+GLANCE = (
+    (("final", "held_out"), "on topic"),
+    (("identity",), "knows who it is"),
+    (("ends by itself",), "ends by itself"),
+)
 
 
 def what_it_sees(title: str, max_turns: int) -> str:
@@ -31,3 +48,53 @@ def invitation(title: str) -> str:
 
 def not_ready(title: str) -> str:
     return f"{title} cannot talk yet"
+
+
+def at_a_glance(results: Sequence[Result]) -> str:
+    """Say the whole report card in one line."""
+    means = {result.line.rate: result.mean for result in results}
+    first = [(next((rate for rate in rates if rate in means), None), text) for rates, text in GLANCE]
+    return " · ".join(f"{text} {whole_percent(means[rate])}" for rate, text in first if rate)
+
+
+def bars_missed(results: Sequence[Result]) -> str:
+    """Say how many bars are missed; nothing where none is."""
+    passed = [result.passed for result in results if result.line.bar is not None]
+    return "" if all(passed) else f"misses {passed.count(False)} of {len(passed)} bars"
+
+
+def amount(value: float, unit: Unit) -> str:
+    """Return what was measured: one digit behind the point, two where one would round what is missing away."""
+    is_nearly = unit == "percent" and (0 < value < 0.1 or 99.5 <= value < 100)
+    number = f"{value:.{2 if is_nearly else 1}f}".replace("-0.0", "0.0").replace("-", "−")
+    return number + UNITS[unit]
+
+
+def asked(line: Line) -> str:
+    """Return the bar of a line that has one."""
+    sign = "≤" if line.at_most else "≥"
+    return f"{sign} {line.bar:g}" + UNITS[line.unit]
+
+
+def whole_percent(value: float) -> str:
+    """Return a percentage without digits behind the point, unless that would hide what is missing to 100."""
+    return amount(value, "percent") if 99 < value < 100 else f"{round(value)}{UNITS['percent']}"
+
+
+def how_examined(n_replies: int, n_seeds: int) -> str:
+    seeds = "one seed" if n_seeds == 1 else f"{n_seeds} seeds"
+    return f"Means over {seeds}, {n_replies:,} replies in all, at the settings of this page."
+
+
+def on_topic_means(judge_accuracy: float) -> str:
+    return (
+        "A reply is on topic when the lines of its topic can say it; a sentence that no line can say is left to a "
+        f"classifier that is right about {amount(100 * judge_accuracy, 'percent')} of true replies."
+    )
+
+
+def beside_it(reader_accuracy: float) -> str:
+    return (
+        "For comparison: a plain classifier that learned from the same prompts finds the topic of "
+        f"{amount(100 * reader_accuracy, 'percent')} of the free messages. It only has to read, not to answer."
+    )

@@ -151,6 +151,24 @@ def test_topics_open_turn_and_send(visit: Visit) -> None:
     assert visit.said("user") == [others[0]]
 
 
+def test_the_report_card_opens_in_place(visit: Visit) -> None:
+    report = visit.page.locator("#report")
+    assert "on topic 91\xa0%" in report.locator("summary").inner_text()
+    assert "misses 3 of 13 bars" in report.locator("summary").inner_text()
+    assert not report.locator("table").is_visible()
+    report.locator("summary").focus()
+    visit.page.keyboard.press("Enter")
+    typo = report.locator("tr", has_text="lost by a typo").inner_text()
+    assert typo.split() == ["lost", "by", "a", "typo", "6.9", "pts", "missed", "≤", "5", "pts"]
+    assert "12,345 replies" in report.inner_text()
+    assert [worst.split() for worst in report.locator("li").all_inner_texts()] == [
+        ["dark", "50", "%"],
+        ["being", "bright", "75", "%"],
+    ]
+    visit.page.locator("#cards [data-name=stone]").click(position={"x": 20, "y": 20})
+    visit.page.wait_for_selector("#report", state="hidden")
+
+
 def test_a_persona_without_weights_says_how_to_train_it(visit: Visit) -> None:
     visit.send("hello")
     visit.wait_for_replies(1)
@@ -244,12 +262,16 @@ def test_a_phone_shows_it_all_without_sideways_scrolling(browser: Any, served: S
     )
     phone.send("hello from a phone, with words enough to fill more than just one line of it")
     phone.wait_for_replies(1)
+    phone.page.locator("#report summary").click()
+    assert phone.page.locator("#report table").is_visible()
     assert phone.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     for wanted in (
         "#cards [data-name=lamp]",
         "#message .submit-button",
         "#starters .chip",
         "#topics summary",
+        "#report summary",
+        "#report table",
     ):
         box = phone.page.locator(wanted).first.bounding_box()
         assert box["x"] >= 0
@@ -305,6 +327,7 @@ def test_every_text_has_contrast_enough(browser: Any, served: Served, scheme: st
     other.send("hello")
     other.wait_for_replies(1)
     other.page.locator("#topics summary").first.click()
+    other.page.locator("#report summary").click()
     other.page.get_by_role("button", name="Settings").click()
     other.page.wait_for_selector("#defaults")
     assert other.page.evaluate(CONTRAST) == []

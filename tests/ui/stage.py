@@ -1,6 +1,7 @@
 """A models folder and a personas folder with everything a page can meet, built in a second.
 
-lamp    trained: a bundle with tiny random weights, so it talks nonsense, but through the real engine
+lamp    trained: a bundle with tiny random weights, so it talks nonsense, but through the real engine;
+        its report card is made up
 stone   a pack without weights            torn    a pack with a mistake in it
 half    a bundle of which only config.json arrived
 """
@@ -13,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+
+from tests.ui.reports import put_report
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><circle r="9" fill="gold"/></svg>'
 
@@ -96,6 +99,7 @@ def _save_bundle(stage: Stage) -> None:
     metrics = {"persona": "lamp", "title": "Lamp"}
     bundle = Bundle(config=config, model=model, tokenizer=tokenizer, pack_files=pack.files, metrics=metrics)
     bundle.save(stage.models_dir / "lamp")
+    put_report(stage.models_dir / "lamp")
 
 
 class Paced:
