@@ -6,8 +6,8 @@
     held_out    prompts in phrasings that are never trained
     new_words   prompts and replies with words that are never trained
 
-What is promised is exact and not left to chance: no pair stands twice or in two sets, no held-out prompt stands in
-`train` (normalised, see normalise.py), no prompt of `train` stands in two topics. The same pack and seed give the
+What is promised is exact and not left to chance: no pair stands twice or in two sets, no held-out prompt and no message
+of exam.yaml stands in `train` (normalised, see normalise.py), no prompt of `train` stands in two topics. The same pack and seed give the
 same rows, byte for byte, on every machine; a topic's rows do not depend on the other topics.
 """
 
@@ -132,7 +132,8 @@ class _Generation:
         self.n_exam = min(20, max(1, n_rows // 20 // n_topics)) if n_exam is None else n_exam // n_topics
         self.shares = self._share_rows(n_rows)
         self.clauses = clauses(pack)
-        self.held_out_prompts = self._held_out_prompts()
+        exam = {normalise(text) for texts in pack.exam.values() for text in texts}
+        self.kept_out = self._held_out_prompts() | (exam - {""})  # silence, and what is all marks, has to be learned
         self.pairs: set[tuple[str, str]] = set()
         self.owners: dict[str, str] = {}  # normalised prompt of `train` -> its topic
         self.sets: dict[str, list[Conversation]] = {name: [] for name in SETS}
@@ -243,7 +244,7 @@ class _Generation:
             if into == "held_out":
                 return prompt
             key = normalise(prompt)
-            if key in self.held_out_prompts:
+            if key in self.kept_out:
                 continue
             if into != "train":
                 return prompt

@@ -7,7 +7,7 @@ samples (overlap.py).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 
 from guppylm.errors import Finding
@@ -17,7 +17,7 @@ from guppylm.packs.lang import Option
 from guppylm.packs.overlap import TooManyPromptsError, shared_texts
 from guppylm.packs.pack import Pack
 from guppylm.packs.place import Place
-from guppylm.packs.recognise import Recogniser, TooManyStatesError
+from guppylm.packs.recognise import ManyRecogniser, Recogniser, TooManyStatesError
 
 MAX_OVERLAPS = 200
 MAX_PAIRED = 8  # of the scenes that share one prompt
@@ -112,13 +112,27 @@ def message_findings(pack: Pack, trees: Trees) -> Iterator[Finding]:
         else:
             message = f"no line of ask makes the starter '{starter}'"
         yield finding_at(place, "E153", message, "add it to the ask of a topic, or change it")
+    trained = _who_asks_any([text for texts in pack.exam.values() for text in texts], trees)
     for topic, messages in pack.exam.items():
         for index, message in enumerate(messages):
-            if topics := tracer.who_asks(message):
+            if message in trained:
                 place = pack.places.get(f"exam/{topic}[{index}]") or pack.places.get(f"exam/{topic}")
-                help = "an examination tells more when its messages are new"
-                message = f"topic {topics[0]} also trains on '{message}'"
+                help = "an examination tells more when its messages are new; training leaves this one out"
+                message = f"topic {trained[message]} can also be asked '{message}'"
                 yield finding_at(place or Place(file=f"{pack.name}/exam.yaml"), "W217", message, help)
+
+
+def _who_asks_any(messages: Sequence[str], trees: Trees) -> dict[str, str]:
+    """Return the first topic that can be asked each message, for those that any can, as far as it can be told."""
+    recogniser = ManyRecogniser(messages)
+    found: dict[str, str] = {}
+    try:
+        for name, scenes in trees.items():
+            for scene in scenes:
+                found = {text: name for text in recogniser.found(scene.ask)} | found
+    except TooManyStatesError:
+        pass
+    return found
 
 
 class _Tracer:

@@ -10,7 +10,7 @@ exactly.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from guppylm.packs.grammar import Bound, Variable, Word
 from guppylm.packs.lang import Choice, Number, Sequence, Text
@@ -41,7 +41,7 @@ class Recogniser:
         self.text = squeeze(text) if exact else normalise(text)
         self._seen: dict[tuple[int, State], frozenset[State]] = {}
         self._nodes: list[Bound] = []  # keeps the ids in `_seen` from being used again
-        self._n_visits = 0
+        self._n_visits, self._n_most = 0, MAX_VISITS
 
     def matches(self, tree: Bound, words: Mapping[Variable, int] | None = None) -> Iterator[dict[Variable, int]]:
         """Yield the words with which `tree` says the text, once for each way to fill its variables.
@@ -62,8 +62,8 @@ class Recogniser:
         known = self._seen.get(key)
         if known is None:
             self._n_visits += 1
-            if self._n_visits > MAX_VISITS:
-                raise TooManyStatesError(f"more than {MAX_VISITS:,} ways to read {self.text[:40]!r}")
+            if self._n_visits > self._n_most:
+                raise TooManyStatesError(f"more than {self._n_most:,} ways to read {self.text[:40]!r}")
             known = self._seen[key] = frozenset(self._step(node, state))
             self._nodes.append(node)
         return known
@@ -128,3 +128,67 @@ class Recogniser:
         if not due or position == 0:
             return position
         return position + 1 if self.text.startswith(" ", position) else None
+
+
+class ManyRecogniser(Recogniser):
+    """Matches many texts against a tree at once: what they begin with in common is read once.
+
+    A position is here a node of the tree of all texts, letter by letter (a trie), in place of a place in one text.
+
+    Args:
+        texts: what was said; compared normalised. Texts of which nothing is left are never found.
+    """
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        super().__init__("")
+        self._next: list[dict[str, int]] = [{}]  # node -> letter -> node; 0 is where all texts begin
+        self._whole: dict[int, list[str]] = {}  # node -> the texts that end there
+        for text in texts:
+            if normalised := normalise(text):
+                self._whole.setdefault(self._add(normalised), []).append(text)
+        self._n_most = MAX_VISITS * (1 + len(self._whole))
+
+    def _add(self, text: str) -> int:
+        node = 0
+        for letter in text:
+            if letter not in self._next[node]:
+                self._next[node][letter] = len(self._next)
+                self._next.append({})
+            node = self._next[node][letter]
+        return node
+
+    def found(self, tree: Bound) -> list[str]:
+        """Return the texts that `tree` can say."""
+        ends = {position for position, _, _ in self._ends(tree, (0, False, frozenset()))}
+        return [text for position in sorted(ends & self._whole.keys()) for text in self._whole[position]]
+
+    def _after(self, piece: str, state: State) -> Iterator[State]:
+        position, due, words = state
+        piece = spaced(piece)
+        core = " ".join(part for part in piece.split(" ") if part)
+        due = due or piece.startswith(" ")
+        if not core:
+            yield position, due, words
+            return
+        end = self._skip_space(position, due)
+        for letter in core:
+            if end is None:
+                return
+            end = self._next[end].get(letter)
+        if end is not None:
+            yield end, piece.endswith(" "), words
+
+    def _after_number(self, low: int, high: int, state: State) -> Iterator[State]:
+        position, due, words = state
+        begin = self._skip_space(position, due)
+        reached = [(begin, "")] if begin is not None else []
+        while reached:
+            node, digits = reached.pop()
+            if digits and low <= int(digits) <= high and str(int(digits)) == digits:
+                yield node, False, words
+            if len(digits) < 9:
+                more = ((self._next[node].get(digit), digits + digit) for digit in "0123456789")
+                reached += [(child, longer) for child, longer in more if child is not None]
+
+    def _skip_space(self, position: int, due: bool) -> int | None:
+        return position if not due or position == 0 else self._next[position].get(" ")
