@@ -193,5 +193,5 @@ def read(folder: Path, *, weights: str) -> dict[str, Any] | None:
         report = json.loads((folder / "exam.json").read_text(encoding="utf-8"))
         is_ours = report["format"] == "exam/1" and report["weights"] == weights
         return report if is_ours and results(report) else None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None

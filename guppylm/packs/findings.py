@@ -61,6 +61,6 @@ CATALOGUE = {
     "W214": "no fallback",
     "W215": "a space that can come before a full stop or a comma",
     "W216": "the same line twice, or two lines that make the same prompt",
-    "W217": "a message of the exam that is also trained",
+    "W217": "a message of the exam that a topic can also be asked, so that training leaves it out",
     "W218": "a reply that can be empty",
 }
