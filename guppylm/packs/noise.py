@@ -151,7 +151,7 @@ class Typist:
         n_slips = 1 + (len(words) > 4 and self.rng.random() < 0.4) + (len(words) > 8 and self.rng.random() < 0.4)
         for i in self.rng.sample(long, min(len(long), n_slips)):
             words[i] = slip(words[i], self.rng)
-        if len(words) > 2 and self.rng.random() < 0.12:  # a space that was not hit
+        if len(words) > 2 and self.rng.random() < 0.25:  # a space that was not hit
             at = self.rng.randrange(len(words) - 1)
             words[at : at + 2] = [words[at] + words[at + 1]]
         return " ".join(words)
