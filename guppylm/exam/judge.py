@@ -135,10 +135,11 @@ class TextClassifier:
 
         chosen = random.Random(0).sample(list(examples), min(N_TAUGHT, len(examples)))
         texts, topics = [text for text, _ in chosen], [topic for _, topic in chosen]
-        how = {"analyzer": "char_wb", "ngram_range": (2, 5)} if unit == "characters" else {"ngram_range": (1, 3)}
+        characters = {"analyzer": "char_wb", "ngram_range": (2, 5)}
+        words = {"token_pattern": r"\S+", "ngram_range": (1, 3)}
         self._only = topics[0] if len(set(topics)) == 1 else None
         self._pipeline = make_pipeline(
-            TfidfVectorizer(sublinear_tf=True, token_pattern=r"(?u)\S+", **how),
+            TfidfVectorizer(sublinear_tf=True, **(characters if unit == "characters" else words)),
             SGDClassifier(alpha=1e-6, max_iter=15, tol=None, random_state=0),
         )
         if self._only is None:

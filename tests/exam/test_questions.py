@@ -12,81 +12,14 @@ from guppylm.packs.normalise import normalise
 PERSONAS = Path(__file__).parents[2] / "personas"
 
 
-@pytest.fixture(scope="module")
-def lamp(tmp_path_factory):
-    return load_pack(write_lamp(tmp_path_factory.mktemp("personas")))
-
-
-def write_lamp(folder):
-    """Write a pack with two topics, a fallback and an examination."""
-    files = {
-        "persona.yaml": """
-            format: persona/1
-            name: Lamp
-            about: a lamp
-            fallback: unknown
-            identity: [who]
-            voice: {case: lower, max_words: 12, forbid: [as an ai]}
-            """,
-        "topics/who.yaml": """
-            words: {thing: [a lamp, a light, a lantern, a bulb, a candle]}
-            ask: [who are you, what are you]
-            ask_: []
-            """,
-        "exam.yaml": """
-            who: ["Who is THERE, then?", "say, what might you be", "tell me who this is", "your name please"]
-            oil: ["is your tank full?", "Thirsty for oil...", "need a refill, lamp?"]
-            _unknown: ["what is 2 + 2", "sing in latin", "🙂"]
-            """,
-    }
-    files["topics/who.yaml"] = """
-        words: {thing: [a lamp, a light, a lantern, a bulb, a candle]}
-        ask:
-          - (who|what) are you
-          - are you <thing>
-          - (hello|hey), are you <thing> (today|tonight)
-        held_out:
-          - say what you are
-        reply:
-          - i am a lamp. (i glow|i shine|i hum).
-          - yes, <thing>(, i think|, mostly|).
-        """
-    files["topics/oil.yaml"] = """
-        ask:
-          - do you (want|need|like) (oil|some oil|a drop of oil)
-          - (oil|more oil)
-        held_out:
-          - have some oil
-        reply:
-          - oil is (good|warm|my supper)(, thank you|, please|).
-          - (pour|drip) it (slowly|gently).
-        """
-    files["topics/unknown.yaml"] = """
-        ask:
-          - what is <1..9> plus <1..9>
-        held_out:
-          - add <1..2> and <1..2>
-        reply:
-          - i only know (light|dark|oil)(, sorry|).
-          - that is (too far|not near|past the edge) of my light.
-        """
-    from textwrap import dedent
-
-    pack = folder / "lamp"
-    for name, text in files.items():
-        (pack / name).parent.mkdir(parents=True, exist_ok=True)
-        (pack / name).write_text(dedent(text).lstrip(), encoding="utf-8")
-    return pack
-
-
 def test_messages_of_a_topic_take_sides_in_turn():
     practice, final = halves({"food": ["a", "b", "c"], "_unknown": ["x", "y"]})
     assert practice == [("food", "a"), ("food", "c"), ("_unknown", "x")]
     assert final == [("food", "b"), ("_unknown", "y")]
 
 
-def test_every_paper_asks_what_its_name_says(lamp):
-    asked = papers(lamp, generate(lamp, n_rows=60), n_rows=5)
+def test_every_paper_asks_what_its_name_says(lamp, rows):
+    asked = papers(lamp, rows, n_rows=5)
     assert [(q.text, q.topic) for q in asked["final"]] == [
         ("say, what might you be", "who"),
         ("your name please", "who"),
@@ -99,14 +32,16 @@ def test_every_paper_asks_what_its_name_says(lamp):
     assert all(len(asked[name]) <= 5 and all(q.row for q in asked[name]) for name in ("held_out", "seen", "noisy"))
 
 
-def test_other_questions_are_all_asked(lamp):
-    asked = papers(lamp, generate(lamp, n_rows=60), n_rows=5, exam={"oil": ["one", "two"]})
+def test_other_questions_are_all_asked(lamp, rows):
+    asked = papers(lamp, rows, n_rows=5, exam={"oil": ["one", "two"]})
     assert [q.text for q in asked["final"]] == ["one", "two"]
     assert "practice" not in asked
     assert "unknown" not in asked
 
 
-@pytest.mark.parametrize("text", ["", "?", "🙂", "ok", "are you hungry?", "WHY SO SAD", "你好吗？", "don't stop now..."])
+@pytest.mark.parametrize(
+    "text", ["", "?", "🙂", "ok", "are you hungry?", "WHY SO SAD", "你好吗？", "don't stop now..."]
+)
 def test_worse_spelling_is_the_same_each_time_and_never_fails(text):
     for worse in WORSE.values():
         assert worse(text) == worse(text)
