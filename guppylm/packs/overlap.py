@@ -24,7 +24,8 @@ from guppylm.packs.grammar import Bound, Variable, Word, WordList
 from guppylm.packs.lang import Choice, Number, Option, Sequence, Text
 from guppylm.packs.normalise import spaced
 
-MAX_FRONTS = 100_000
+MAX_FRONTS = 100_000  # of a small pack
+MAX_FRONTS_A_LINE = 15  # of a large one: what is many grows with what there is
 MANY_WAYS = 16
 
 
@@ -99,6 +100,8 @@ class _Reader:
         seen: dict[int, dict[WordList, int]] = {}
         counts = [_most_uses(tree, seen) for tree in trees.values()]
         self._repeated = {words for count in counts for words, n_uses in count.items() if n_uses > 1}
+        n_lines = sum(len(tree.options) for tree in trees.values())
+        self._n_most = max(MAX_FRONTS, MAX_FRONTS_A_LINE * n_lines)
         ends = {owner: Exit(frozenset(), frozenset((owner,))) for owner in trees}
         begin = frozenset(
             self._arrival(False, self._rest(tree, None), ends[owner], frozenset()) for owner, tree in trees.items()
@@ -119,7 +122,7 @@ class _Reader:
                 if behind not in seen and self._matters(behind):
                     seen.add(behind)
                     todo.append((text + characters, behind))
-            if len(seen) > MAX_FRONTS:
+            if len(seen) > self._n_most:
                 raise TooManyPromptsError("too many prompts to compare")
 
     def _is_news(self, owners: Collection[str]) -> bool:

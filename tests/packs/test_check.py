@@ -83,6 +83,7 @@ def test_a_pack_with_errors_has_no_counts(tmp_path):
 
 def test_prompts_that_cannot_be_compared_are_a_warning(tmp_path, monkeypatch):
     monkeypatch.setattr("guppylm.packs.overlap.MAX_FRONTS", 3)
+    monkeypatch.setattr("guppylm.packs.overlap.MAX_FRONTS_A_LINE", 0)
     files = {
         "topics/food.yaml": "ask: (are|is|was) it (so|very|really|) (good|bad)\nreply: yes\n",
         "topics/joke.yaml": "ask: (are|is|was) it (so|very|really|) (good|fun)\nreply: no\n",
