@@ -51,6 +51,19 @@ def test_the_transcript_really_happened():
         assert chat.reply(message, seed=int(block[1])).text == reply
 
 
+def test_the_report_card_is_the_one_in_the_bundle():
+    import json
+
+    from guppylm.exam.report import as_table
+
+    folder = ROOT / "models" / "guppy"
+    report = json.loads((folder / "exam.json").read_text(encoding="utf-8"))
+    assert report["weights"] == json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["digests"]["weights"]
+    shown = re.search(r"<!-- report: .*?-->\n(.*?)\n<!-- /report -->", README, re.DOTALL)[1]
+    assert shown.strip() == as_table(report)
+    assert as_table(report) in (folder / "README.md").read_text(encoding="utf-8")
+
+
 def test_the_example_of_a_topic_is_a_topic():
     from guppylm.packs.schema import TopicFile
 

@@ -7,8 +7,8 @@
     new_words   prompts and replies with words that are never trained
 
 What is promised is exact and not left to chance: no pair stands twice or in two sets, no held-out prompt and no message
-of exam.yaml stands in `train` (normalised, see normalise.py), no prompt of `train` stands in two topics. The same pack and seed give the
-same rows, byte for byte, on every machine; a topic's rows do not depend on the other topics.
+of exam.yaml stands in `train` (normalised, see normalise.py), no prompt of `train` stands in two topics. The same pack
+and seed give the same rows, byte for byte, on every machine; a topic's rows do not depend on the other topics.
 """
 
 from __future__ import annotations

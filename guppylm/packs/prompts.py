@@ -129,7 +129,7 @@ def _who_asks_any(messages: Sequence[str], trees: Trees) -> dict[str, str]:
     try:
         for name, scenes in trees.items():
             for scene in scenes:
-                found = {text: name for text in recogniser.found(scene.ask)} | found
+                found = dict.fromkeys(recogniser.found(scene.ask), name) | found
     except TooManyStatesError:
         pass
     return found

@@ -27,6 +27,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from guppylm.chat.context import heard
 from guppylm.errors import TrainingError
 from guppylm.model.bundle import Bundle
 from guppylm.model.folder import check_place, keep_previous
@@ -237,6 +238,8 @@ class Run:
     def speak(self) -> tuple[Said, ...]:
         """Try it on the pack's starters, and keep what it says."""
         starters = self.pack.starters[:N_STARTERS]
+        if self.pack.voice.case == "lower":  # as chat will show them to the model
+            starters = tuple(map(heard, starters))
         self.last_said = replies(self.model, self.tokenizer, starters, seed=self.settings.seed)
         said = [dataclasses.asdict(one) for one in self.last_said]
         self.replay.append({"step": self.step, "n_tokens": self.n_tokens, "loss": self.loss, "replies": said})

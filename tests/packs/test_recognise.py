@@ -8,7 +8,7 @@ from guppylm.packs.count import Counter
 from guppylm.packs.lang import Sequence, Text
 from guppylm.packs.normalise import normalise
 from guppylm.packs.overlap import shared_texts
-from guppylm.packs.recognise import Recogniser
+from guppylm.packs.recognise import ManyRecogniser, Recogniser
 from guppylm.packs.style import find_capital, find_characters, find_phrase, longest
 from guppylm.packs.unrank import every_text
 
@@ -28,6 +28,23 @@ def test_every_text_is_recognised_and_mutants_are_not(seed):
         assert Recogniser(text, exact=True).fits(tree)
         mutant = text[: len(text) // 2] + rng.choice("aqx1 ") + text[len(text) // 2 :]
         assert Recogniser(mutant).fits(tree) == (normalise(mutant) in known)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_many_texts_at_once_are_recognised_as_each_alone(seed):
+    _, ask, reply = random_grammar(seed)
+    tree = Sequence((ask, Text(" ; "), reply))
+    rng = random.Random(seed)
+    texts = sorted(set(every_text(tree, Counter())))
+    texts = rng.sample(texts, min(40, len(texts)))
+    texts += [text[: len(text) // 2] + rng.choice("aqx1 ") + text[len(text) // 2 :] for text in texts]
+    texts += [text.upper() for text in texts] + [text[:-1] for text in texts] + ["7", "10 x"]
+    alone = [text for text in texts if normalise(text) and Recogniser(text).fits(tree)]
+    assert sorted(ManyRecogniser(texts).found(tree)) == sorted(alone)
+
+
+def test_what_is_all_marks_is_never_found_among_many():
+    assert ManyRecogniser(["?!", "", "hi"]).found(bind("(hi|)")) == ["hi"]
 
 
 def test_a_reply_must_fit_the_words_of_its_prompt():
