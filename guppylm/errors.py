@@ -5,7 +5,8 @@
     ├── NotFoundError          no such persona, bundle or topic; names the nearest
     ├── BundleError            a trained bundle is broken, half written or does not fit together
     ├── TrainingError          a run cannot start or go on
-    └── ChatError              a reply cannot be made
+    ├── ChatError              a reply cannot be made
+    └── ExamError              an examination cannot be held
 
 The library raises these and never prints. The command line turns them into one sentence on standard
 error and exit code 2; the page shows the same sentence. Any other exception is a fault of ours.

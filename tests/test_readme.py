@@ -59,7 +59,7 @@ def test_the_report_card_is_the_one_in_the_bundle():
     folder = ROOT / "models" / "guppy"
     report = json.loads((folder / "exam.json").read_text(encoding="utf-8"))
     assert report["weights"] == json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["digests"]["weights"]
-    shown = re.search(r"<!-- report: .*?-->\n(.*?)\n<!-- /report -->", README, re.DOTALL)[1]
+    shown = re.search(r"<!-- exam -->\n(.*?)\n<!-- /exam -->", README, re.DOTALL)[1]
     assert shown.strip() == as_table(report)
     assert as_table(report) in (folder / "README.md").read_text(encoding="utf-8")
 

@@ -145,7 +145,7 @@ class Chat:
         """Return what the model would be shown of a conversation, and what not."""
         if max_tokens is not None and (not isinstance(max_tokens, int) or max_tokens < 1):
             raise ChatError(f"max_tokens is {max_tokens!r}.", "Give a whole number of at least 1.")
-        reserve = min(max_tokens or N_RESERVED, self.context // 2)
+        reserve = min((max_tokens or N_RESERVED) + bool(self.bundle.tokenizer.gists), self.context // 2)
         if self.hears_lower:
             history = [(heard(asked), said) for asked, said in history]
             message = heard(message)

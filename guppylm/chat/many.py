@@ -21,25 +21,32 @@ from guppylm.model.transformer import KVCache
 N_AT_ONCE = 64
 
 
-def reply_to_all(chat: Chat, messages: Sequence[str], *, seed: int) -> list[Reply]:
-    """Return the reply to each message at the bundle's own settings. Equal messages are answered once."""
-    windows = {message: chat.window(message) for message in dict.fromkeys(messages)}
-    by_length: dict[int, list[str]] = {}
-    for message, window in windows.items():
-        by_length.setdefault(len(window.ids), []).append(message)
-    replies: dict[str, Reply] = {}
-    for alike in by_length.values():
+def reply_to_all(chat: Chat, messages: Sequence[str], *, seed: int, keep_steps: bool = True) -> list[Reply]:
+    """Return the reply to each message at the bundle's own settings.
+
+    Messages that look alike to the model are answered once.
+
+    Args:
+        keep_steps: whether the replies hold their steps. Those of a thousand replies take a gigabyte.
+    """
+    windows = [chat.window(message) for message in messages]
+    by_length: dict[int, dict[tuple[int, ...], Window]] = {}
+    for window in windows:
+        by_length.setdefault(len(window.ids), {})[window.ids] = window
+    replies: dict[tuple[int, ...], Reply] = {}
+    for alike in map(list, map(dict.values, by_length.values())):
         for first in range(0, len(alike), N_AT_ONCE):
             some = alike[first : first + N_AT_ONCE]
-            group = _Group(chat, [windows[message] for message in some], seed)
-            replies |= zip(some, group.run(), strict=True)
-    return [replies[message] for message in messages]
+            group = _Group(chat, some, seed, keep_steps=keep_steps)
+            replies |= zip((window.ids for window in some), group.run(), strict=True)
+    return [replies[window.ids] for window in windows]
 
 
 class _Group:
     """Replies to messages of one length, all in one tensor. A row that has ended is carried along unread."""
 
-    def __init__(self, chat: Chat, windows: Sequence[Window], seed: int) -> None:
+    def __init__(self, chat: Chat, windows: Sequence[Window], seed: int, *, keep_steps: bool) -> None:
+        self.keep_steps = keep_steps
         self.bundle, self.windows, self.seed = chat.bundle, windows, seed
         n_before = len(windows[0].ids) + bool(chat.bundle.tokenizer.gists)
         self.n_room = max(0, chat.context - n_before)
@@ -47,6 +54,7 @@ class _Group:
         self.cache = KVCache(chat.bundle.config, n_rows=len(windows), device=device)
         self.dice = [torch.Generator().manual_seed(seed) for _ in windows]
         self.steps: list[list[Step]] = [[] for _ in windows]
+        self.said: list[list[int]] = [[] for _ in windows]
         self.stopped: list[Stopped | None] = [None] * len(windows)
         self.gists: list[Gist | None] = [None] * len(windows)
 
@@ -60,7 +68,7 @@ class _Group:
                 self._draw(logits)
                 if all(self.stopped):
                     break
-                logits = self._read([(steps[-1].id,) for steps in self.steps])
+                logits = self._read([said[-1:] for said in self.said])
         return [self._reply(row) for row in range(len(self.windows))]
 
     @torch.inference_mode()
@@ -73,12 +81,13 @@ class _Group:
 
     def _draw(self, logits: Tensor) -> None:
         for row in self._going():
-            said = tuple(step.id for step in self.steps[row])
-            step = sample(logits[row], said, self.bundle.generation, self.dice[row])
-            self.steps[row].append(step)
+            step = sample(logits[row], tuple(self.said[row]), self.bundle.generation, self.dice[row])
+            self.said[row].append(step.id)
+            if self.keep_steps:
+                self.steps[row].append(step)
             if step.id == self.bundle.tokenizer.end_id:
                 self.stopped[row] = "end"
-            elif len(self.steps[row]) == self.n_room:
+            elif len(self.said[row]) == self.n_room:
                 self.stopped[row] = "length"
 
     def _going(self) -> Iterator[int]:
@@ -86,7 +95,7 @@ class _Group:
 
     def _reply(self, row: int) -> Reply:
         tokenizer = self.bundle.tokenizer
-        said = [step.id for step in self.steps[row] if step.id != tokenizer.end_id]
+        said = [id for id in self.said[row] if id != tokenizer.end_id]
         return Reply(
             text=tokenizer.decode(said, unfinished=True),
             n_tokens=len(said),

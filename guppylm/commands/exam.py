@@ -28,11 +28,17 @@ exit code: 0 when every rate reaches its bar, 1 when one does not"""
 def add(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _EXAMPLES
     parser.add_argument("name", metavar="NAME", help="a folder of models/, or a path to a trained bundle")
-    parser.add_argument("--file", type=Path, metavar="EXAM.yaml", help="ask these messages, all of them")
+    parser.add_argument(
+        "--file", type=Path, metavar="EXAM.yaml", help="ask these messages, all of them, in place of the pack's own"
+    )
     parser.add_argument(
         "--seeds", type=int, default=3, metavar="N", help="ask everything N times (default: %(default)s)"
     )
     parser.add_argument("--rows", type=int, metavar="N", help="most questions of each set of the generator (600)")
+    help = "also put the table into this Markdown file, between <!-- exam --> and <!-- /exam -->"
+    parser.add_argument("--readme", type=Path, metavar="FILE", help=help)
+    help = "also show the messages of the practice half that were taken for another topic, and the replies"
+    parser.add_argument("--practice", action="store_true", help=help)
     parser.add_argument("--dry", action="store_true", help="write nothing into the bundle")
     parser.add_argument("--json", action="store_true", help="write JSON and nothing else to standard output")
     parser.add_argument("--models", type=Path, metavar="DIR", help="where bundles are (default: models/)")
@@ -51,14 +57,26 @@ def run(options: argparse.Namespace) -> int:
 
     bundle = Bundle.load(folder)
     exam = _read_questions(options.file, bundle) if options.file else None
+    if options.readme and not options.readme.is_file():
+        raise ExamError(f"{options.readme} is not there.", "--readme wants a file that exists.")
     report = examine(bundle, seeds=range(1, options.seeds + 1), n_rows=options.rows or N_ROWS, exam=exam, tell=_tell)
-    print(json.dumps(report, ensure_ascii=False, indent=1) if options.json else card.as_markdown(report))
     if not (options.dry or options.file or options.rows):
         for path in card.write(report, folder, picture=report_png(report)):
             _tell(f"wrote {path}")
+    if options.readme:
+        text = card.replace_section(options.readme.read_text(encoding="utf-8"), card.as_table(report))
+        options.readme.write_text(text, encoding="utf-8")
+    print(json.dumps(report, ensure_ascii=False, indent=1) if options.json else card.as_markdown(report))
+    if options.practice:
+        _tell(
+            "\n".join(
+                f"[{w['topic']} -> {w['taken_for']}] {w['message']}\n    {w['reply']}" for w in report["practice"]
+            )
+        )
     missed = card.failures(report)
     for result in missed:
-        _tell(f"under its bar: {result.line.label}, {result.mean:.1f}")
+        measured = card.number(result.mean, result.line.unit)
+        _tell(f"misses its bar: {result.line.label}, {measured}, {card.bar(result.line)}")
     return 1 if missed else 0
 
 
@@ -81,7 +99,7 @@ def _read_questions(file: Path, bundle: Bundle) -> Mapping[str, Sequence[str]]:
         found: Any = yaml.load(file.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)  # every scalar is text
     except (OSError, UnicodeDecodeError) as error:
         raise ExamError(f"{file} cannot be read.", f"Is it there, and is it text? ({error})") from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:
         raise ExamError(f"{file} is not YAML.", str(error).replace("\n", " ")) from None
     known = {*bundle.pack.topics, "_unknown"}
     if not isinstance(found, dict) or not found:

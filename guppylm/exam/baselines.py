@@ -58,8 +58,8 @@ class NGram:
             p = max(self.runs[(*history, token)] - DISCOUNT, 0) / total + left * p
         return p
 
-    def loss(self, replies: Iterable[Tokens]) -> float:
-        """Return the mean surprise at a token of these replies, in nats."""
+    def loss(self, replies: Iterable[Tokens]) -> float | None:
+        """Return the mean surprise at a token of these replies, in nats; None of no replies."""
         total, n_tokens = 0.0, 0
         for reply in replies:
             before = (-1,) * (self.n - 1)
@@ -67,4 +67,4 @@ class NGram:
                 total -= math.log(self.p(token, before))
                 before = (*before, token)[len(before) + 1 - (self.n - 1) :] if self.n > 1 else ()
                 n_tokens += 1
-        return total / max(1, n_tokens)
+        return total / n_tokens if n_tokens else None

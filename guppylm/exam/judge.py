@@ -11,12 +11,13 @@ Deliberately not: a language model as judge, or any list of words made for this 
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Literal
 
 from guppylm.packs.generate import Conversation, Dataset, SceneTrees, scene_trees
+from guppylm.packs.grammar import Bound
 from guppylm.packs.pack import Pack
 from guppylm.packs.recognise import Recogniser, TooManyStatesError
 
@@ -30,7 +31,8 @@ class Judged:
     """What a reply is about.
 
     Attributes:
-        topics: those whose lines can say it; for a new sentence the one the classifier takes it for.
+        topics: those whose lines can say it, as far as was looked; for a new sentence the one the classifier takes
+            it for.
         novelty: "memorised" when it stands in the training rows, "valid" when it does not but the grammar can say it,
             "new" when neither the lines of the topic asked about can nor those of the one it looks like.
     """
@@ -61,11 +63,15 @@ class Judge:
         self._guessed: dict[str, str] = {}
 
     @cached_property
-    def accuracy(self) -> float:
-        """How often the classifier alone is right about a reply that the grammar made and that it has not seen."""
-        replies = [row for row in self._seen if row.output not in self.trained] or self._seen
+    def accuracy(self) -> float | None:
+        """How often the classifier alone is right about a reply that the grammar made and that it has not seen.
+
+        None where there are no such replies.
+        """
+        replies = [row for row in self._seen if row.output not in self.trained]
         guessed = self._classifier.predict([row.output for row in replies])
-        return sum(map(str.__eq__, guessed, (row.category for row in replies))) / max(1, len(replies))
+        right = sum(map(str.__eq__, guessed, (row.category for row in replies)))
+        return right / len(replies) if replies else None
 
     def judge(self, replies: Sequence[str], asked: Sequence[str]) -> list[Judged]:
         """Return what each reply is about, when this is the topic it was asked about."""
@@ -76,7 +82,8 @@ class Judge:
     def _judged(self, reply: str, asked: str) -> Judged:
         """Look in the rows, then in the grammar of the topic asked about and of the one it looks like."""
         if reply in self.trained:
-            return Judged(topics=frozenset(self.trained[reply]), novelty="memorised")
+            own = {asked} if self._can_say(asked, reply) else set()
+            return Judged(topics=frozenset(self.trained[reply] | own), novelty="memorised")
         guess = self._guessed[reply]
         topics = frozenset(topic for topic in (asked, guess) if self._can_say(topic, reply))
         if topics:
@@ -94,29 +101,29 @@ class Judge:
     def copied(self, row: Conversation, reply: str) -> bool | None:
         """Tell whether a reply repeats the very words of its prompt; None where it has no place for them.
 
-        A place for them is where a line of the row's scene can say the reply with a word from a list that the prompt
-        took a word from.
+        A place for them is where a line of the row's scene says the reply with a word of a list from which the prompt
+        took one. Only lines that the prompt could have been made from count.
         """
-        said = dict(row.words)
-        recogniser = Recogniser(reply, exact=True)
+        scenes = [scene for scene in self.trees[row.category] if scene.scene.index == row.scene]
+        asks = [tree for scene in scenes for tree in (scene.ask, scene.held_out) if tree is not None]
+        said = [words for ask in asks for words in _readings(row.clean, ask) if words]
         has_place = None
-        for scene in self.trees[row.category]:
-            if scene.scene.index != row.scene:
-                continue
-            try:
-                for words in recogniser.matches(scene.reply):
-                    read = {_name(found.name, n): found.entries[entry].word for (found, n), entry in words.items()}
-                    shared = [name for name in read if name in said and said[name] in row.clean]
-                    if shared and all(read[name] == said[name] for name in shared):
+        for read in (words for scene in scenes for words in _readings(reply, scene.reply)):
+            for asked in said:
+                if shared := read.keys() & asked.keys():
+                    if all(read[name] == asked[name] for name in shared):
                         return True
-                    has_place = False if shared else has_place
-            except TooManyStatesError:
-                continue
+                    has_place = False
         return has_place
 
 
-def _name(words: str, number: int) -> str:
-    return words + (str(number) if number > 1 else "")
+def _readings(text: str, tree: Bound) -> Iterator[dict[str, str]]:
+    """Yield the ways to read a text with a tree, each as its words by slot (`food2`); none where they are too many."""
+    try:
+        for found in Recogniser(text, exact=True).matches(tree):
+            yield {f"{words.name}/{n}": words.entries[entry].word for (words, n), entry in found.items()}
+    except TooManyStatesError:
+        return
 
 
 class TextClassifier:

@@ -19,7 +19,7 @@ def report_png(report: Mapping[str, Any]) -> bytes | None:
     except ImportError:
         return None
     topics = list(report["topics"].items())
-    if not topics:
+    if not topics or report["free"] != "final":
         return None
     figure = Figure(figsize=(11, max(3.0, 0.19 * len(topics) + 1.2)), dpi=110, layout="constrained", facecolor="white")
     left, right = figure.subplots(1, 2, width_ratios=(3, 2))
@@ -28,8 +28,9 @@ def report_png(report: Mapping[str, Any]) -> bytes | None:
     confusions = report["confusions"][::-1]
     names = [f"{c['of']} → {c['as']}" for c in confusions]
     _bars(right, names, [c["n"] for c in confusions], most=max([c["n"] for c in confusions], default=1), color=WRONG)
-    right.set_title("taken for another topic (replies)", loc="left", color=INK, fontweight="bold")
-    figure.suptitle(f"{report['title']}: what becomes of free messages", x=0.01, ha="left", color=INK)
+    right.set_title("practice half: taken for another topic", loc="left", color=INK, fontweight="bold")
+    title = f"{report['title']}: what becomes of free messages"
+    figure.suptitle(title, x=0.01, ha="left", color=INK, parse_math=False)
     file = io.BytesIO()
     figure.savefig(file, format="png")
     return file.getvalue()

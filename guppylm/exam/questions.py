@@ -2,15 +2,14 @@
 
     practice, final    the free messages of exam.yaml, as people typed them: each other message of a topic
     unknown            those of `_unknown`'s final half: outside the persona's world
-    identity           those of the final half on the topics that the pack calls its identity
-    capitals, no punctuation, one typo      the final half once more, in worse spelling
+    capitals, no punctuation, one typo      those of the final half that worse spelling changes, in worse spelling
     held_out, seen, noisy, new_words        rows of the generator, none of them trained
 
 The first, third, fifth … message of a topic is for practice: whoever writes a pack may look at what goes wrong there.
 The others are final: their single answers are looked at by nobody who still means to change the pack. New messages
 go to the end of a topic, so that none changes sides.
 
-Deliberately not: single signs, emoji and the like in worse spelling. Of `_unknown`, only the messages as typed count.
+Deliberately not: worse spelling of `_unknown`, of which much is no spelling at all.
 """
 
 from __future__ import annotations
@@ -35,11 +34,13 @@ class Question:
     Attributes:
         topic: what it is about; the pack's fallback for what is outside its world.
         row: the row it was taken from, for questions that the generator made.
+        of: for worse spelling, which question of the final half it is.
     """
 
     text: str
     topic: str
     row: Conversation | None = None
+    of: int = -1
 
 
 Paper = tuple[Question, ...]
@@ -50,28 +51,25 @@ def papers(
     dataset: Dataset,
     *,
     n_rows: int,
-    seed: int = 0,
     exam: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[str, Paper]:
     """Return the questions by paper. A paper with nothing to ask is left out.
 
     Args:
         n_rows: most questions to take from each set of the generator.
-        seed: which rows are taken.
         exam: free messages in place of the pack's own, all of them final.
     """
     practice, final = halves(pack.exam) if exam is None else ([], pairs(exam))
-    as_typed = [(topic, text) for topic, text in final if topic != UNKNOWN]
+    as_typed = _free(final)
     found = {
-        "practice": _free(pack, [(topic, text) for topic, text in practice if topic != UNKNOWN]),
-        "final": _free(pack, as_typed),
-        **{name: _free(pack, [(topic, worse(text)) for topic, text in as_typed]) for name, worse in WORSE.items()},
-        "unknown": _free(pack, [(topic, text) for topic, text in final if topic == UNKNOWN]),
-        "identity": _free(pack, [(topic, text) for topic, text in final if topic in pack.identity]),
+        "practice": _free(practice),
+        "final": as_typed,
+        **{name: _worse(as_typed, worse) for name, worse in WORSE.items()},
+        "unknown": tuple(Question(text=text, topic=pack.fallback) for topic, text in final if topic == UNKNOWN),
     }
     for name in ROW_SETS:
         rows = list(getattr(dataset, name))
-        taken = random.Random(f"{seed}/{name}").sample(rows, min(n_rows, len(rows)))
+        taken = random.Random(name).sample(rows, min(n_rows, len(rows)))
         found[name] = tuple(Question(text=row.input, topic=row.category, row=row) for row in taken)
     return {name: paper for name, paper in found.items() if paper and (name != "unknown" or pack.fallback)}
 
@@ -100,7 +98,8 @@ def with_a_typo(text: str) -> str:
     long = [i for i, word in enumerate(words) if len(word) >= 4 and word.isalpha()]
     if long:
         at = dice.choice(long)
-        words[at] = slip(words[at], dice)
+        slips = (slip(words[at], dice) for _ in range(20))  # to double what is double changes nothing
+        words[at] = next((typed for typed in slips if typed != words[at]), words[at])
     return " ".join(words)
 
 
@@ -111,5 +110,14 @@ WORSE: Mapping[str, Callable[[str], str]] = {
 }
 
 
-def _free(pack: Pack, messages: Sequence[tuple[str, str]]) -> Paper:
-    return tuple(Question(text=text, topic=pack.fallback if topic == UNKNOWN else topic) for topic, text in messages)
+def _free(messages: Sequence[tuple[str, str]]) -> Paper:
+    return tuple(Question(text=text, topic=topic) for topic, text in messages if topic != UNKNOWN)
+
+
+def _worse(paper: Paper, worse: Callable[[str], str]) -> Paper:
+    changed = ((at, question, worse(question.text)) for at, question in enumerate(paper))
+    return tuple(
+        Question(text=text, topic=question.topic, of=at)
+        for at, question, text in changed
+        if text and text != question.text
+    )

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 Unit = Literal["percent", "points", "count"]
 
+FREE = {"final": "free messages", "practice": "free messages"}  # what is asked where a pack has no final half
 START, END = "<!-- exam -->", "<!-- /exam -->"
 
 
@@ -46,9 +47,9 @@ CARD = (
     Line(rate="gap: one typo", label="lost by a typo", unit="points", bar=5, at_most=True),
     Line(rate="practice", label="free messages of the practice half"),
     Line(rate="held_out", label="held-out phrasings answered on topic", bar=95),
-    Line(rate="seen", label="new prompts in trained phrasings"),
+    Line(rate="seen", label="trained phrasings, in pairs never trained"),
     Line(rate="noisy", label="the same, badly typed"),
-    Line(rate="new_words", label="prompts with words never trained"),
+    Line(rate="new_words", label="exchanges with words never trained"),
     Line(rate="unknown", label="outside its world: deflected in character", bar=90),
     Line(rate="identity", label="knows who and what it is", bar=95),
     Line(rate="slot copy", label="repeats the user's word where it says one", bar=90),
@@ -104,25 +105,28 @@ def as_table(report: Mapping[str, Any]) -> str:
     for result in results(report):
         line = result.line
         mark = "" if result.passed else " **missed**"
-        low, high = _number(result.low, line.unit), _number(result.high, line.unit)
+        low, high = number(result.low, line.unit), number(result.high, line.unit)
         low_high = "" if low == high else f"{low} – {high}"
-        rows.append(f"| {line.label} | {_shown(result.mean, line.unit)}{mark} | {low_high} | {_bar(line)} |")
+        rows.append(f"| {line.label} | {_shown(result.mean, line.unit)}{mark} | {low_high} | {bar(line)} |")
     return "\n".join(rows)
 
 
 def as_markdown(report: Mapping[str, Any]) -> str:
     """Return everything that a reader of a model card wants to know of an examination."""
     novelty, loss, reader = report["novelty"], report["loss"], report["prompt_classifier"]
+    how_right = (
+        f" that is right about {report['judge_accuracy']:.1%} of true replies" if report["judge_accuracy"] else ""
+    )
     parts = [
         "## Report card",
-        f"{report['n_replies']:,} replies, {len(report['seeds'])} seeds, at {_settings(report['sampling'])}. Held with "
-        f"`python -m guppylm exam {report['persona']}`.",
+        f"{report['n_replies']:,} replies, {len(report['seeds'])} seeds, at {_settings(report['sampling'])}. Made by "
+        "`python -m guppylm exam`.",
         as_table(report),
         "A reply is on topic when the lines of its topic can say it; of a sentence that no line can say, a classifier "
-        f"decides that is right about {report['judge_accuracy']:.1%} of true replies.",
-        f"Of the replies to free messages {novelty['memorised']:.0%} stand word for word in the training rows, "
-        f"{novelty['valid']:.0%} are new and such as the pack's lines can say, and {novelty['new']:.0%} are sentences "
-        "of its own.",
+        f"decides{how_right}. What worse spelling loses is counted over the messages that it changes.",
+        f"Of the replies to {FREE.get(report['free'], report['free'])} {novelty['memorised']:.0%} stand word for word "
+        f"in the training rows, {novelty['valid']:.0%} are new and such as the pack's lines can say, and "
+        f"{novelty['new']:.0%} are sentences of its own.",
     ]
     if "final" in reader:
         parts.append(
@@ -135,6 +139,11 @@ def as_markdown(report: Mapping[str, Any]) -> str:
             f"Held-out loss, nats a token: {loss['held_out']:.3f}. Beside it: a trigram model {loss['trigram']:.3f}, "
             f"a unigram model {loss['unigram']:.3f}, one that knows nothing {loss['knows_nothing']:.3f}."
         )
+    if not report["are_its_rows"]:
+        parts.append(
+            "This version of the project makes other rows from the pack than those it was trained on: what is said "
+            "here of trained and held-out phrasings holds only roughly."
+        )
     if report["confusions"]:
         worst = ", ".join(f"{c['of']} as {c['as']} ({c['n']})" for c in report["confusions"][:8])
         parts.append(f"Most often taken for another topic: {worst}.")
@@ -145,17 +154,17 @@ def _settings(sampling: Mapping[str, Any]) -> str:
     return f"temperature {sampling['temperature']:g}, top-k {sampling['top_k']}, top-p {sampling['top_p']:g}"
 
 
-def _bar(line: Line) -> str:
+def bar(line: Line) -> str:
     if line.bar is None:
         return ""
     return f"{'≤' if line.at_most else '≥'} {line.bar:g}" + (" %" if line.unit == "percent" else "")
 
 
 def _shown(value: float, unit: Unit) -> str:
-    return _number(value, unit) + (" %" if unit == "percent" else "")
+    return number(value, unit) + (" %" if unit == "percent" else "")
 
 
-def _number(value: float, unit: Unit) -> str:
+def number(value: float, unit: Unit) -> str:
     """Return a value with one digit behind the point; two where a tenth of a percent would hide what is missing."""
     is_nearly = unit == "percent" and (0 < value < 0.1 or 99.5 <= value < 100)
     return f"{value:.{2 if is_nearly else 1}f}".replace("-0.0", "0.0")

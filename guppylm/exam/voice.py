@@ -1,7 +1,7 @@
 """Turns a reply into what is wrong with how it sounds.
 
     broken    the rules of the pack's voice: capitals, length, forbidden words
-    residue   marks of the line language, a control token, or a character that no training reply holds
+    residue   a character that no training reply holds, such as the marks of the line language
     loop      the same words again and again
 
 A reply that the grammar can say is none of these; `check` has proved that. What is looked for here is what a model

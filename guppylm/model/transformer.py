@@ -100,7 +100,8 @@ class ModelConfig:
 class KVCache:
     """Keys and values of the tokens seen so far, so that a new token costs one row and not all of them.
 
-    Belongs to one reply; never shared. The room is taken once, so growing copies nothing.
+    Belongs to one reply, or to several that are made in step; never shared otherwise. The room is taken once, so
+    growing copies nothing.
     """
 
     def __init__(self, config: ModelConfig, *, n_rows: int = 1, device: torch.device | str = "cpu") -> None:

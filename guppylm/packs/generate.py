@@ -7,14 +7,17 @@
     new_words   prompts and replies with words that are never trained
 
 What is promised is exact and not left to chance: no pair stands twice or in two sets, no held-out prompt and no message
-of exam.yaml stands in `train` (normalised, see normalise.py), no prompt of `train` stands in two topics. The same pack
-and seed give the same rows, byte for byte, on every machine; a topic's rows do not depend on the other topics.
+of exam.yaml stands in `train` (normalised, see normalise.py; what is all marks is silence, and has to be learned), no
+prompt of `train` stands in two topics. The same pack and seed give the same rows, byte for byte, on every machine; a
+topic's rows do not depend on the other topics.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from guppylm.packs.count import Counter
@@ -88,6 +91,15 @@ class Dataset:
             "replies": len({row.output for row in self.train}),
             "pairs": len({(row.input, row.output) for row in self.train}),
         }
+
+
+def digest_of_rows(rows: Iterable[Conversation]) -> str:
+    """Return the sha256 of the training rows as JSON lines, in their order."""
+    sha = hashlib.sha256()
+    for row in rows:
+        line = json.dumps([row.input, row.output, row.category], ensure_ascii=False) + "\n"
+        sha.update(line.encode("utf-8", "surrogatepass"))
+    return sha.hexdigest()
 
 
 class SceneTrees:

@@ -302,8 +302,9 @@ class _Loader:
         for source in self.sources:
             content = source.contents.get("exam")
             for topic, messages in content.root.items() if content else ():
-                exam[topic] = tuple(messages)
-                if topic not in (*self.topic_names, "_unknown") and source is self.own:
+                if topic in (*self.topic_names, "_unknown"):
+                    exam[topic] = tuple(messages)
+                elif source is self.own:  # another pack's may be one that this one skips
                     place = source.documents["exam"].key_place((topic,))
                     help = nearest(topic, [*self.topic_names, "_unknown"])
                     self.findings.append(finding_at(place, "E154", f"there is no topic called {topic}", help))

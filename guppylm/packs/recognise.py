@@ -146,7 +146,7 @@ class ManyRecogniser(Recogniser):
         for text in texts:
             if normalised := normalise(text):
                 self._whole.setdefault(self._add(normalised), []).append(text)
-        self._n_most = MAX_VISITS * (1 + len(self._whole))
+        self._n_most = MAX_VISITS * min(1 + len(self._whole), 20)
 
     def _add(self, text: str) -> int:
         node = 0

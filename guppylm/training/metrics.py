@@ -5,8 +5,6 @@ Every number in it was counted or measured in that run; nothing is copied from a
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 import platform
 import sys
@@ -14,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
-from guppylm.packs.generate import SETS, Conversation, Dataset
+from guppylm.packs.generate import SETS, Dataset, digest_of_rows
 
 if TYPE_CHECKING:
     from guppylm.training.loop import Run
@@ -70,15 +68,6 @@ def describe_data(dataset: Dataset) -> dict[str, Any]:
         "n_rows_by_topic": _count(row.category for row in dataset.train),
         "short_of": dict(dataset.short_of),
     }
-
-
-def digest_of_rows(rows: Iterable[Conversation]) -> str:
-    """Return the sha256 of the training rows as JSON lines, in their order."""
-    sha = hashlib.sha256()
-    for row in rows:
-        line = json.dumps([row.input, row.output, row.category], ensure_ascii=False) + "\n"
-        sha.update(line.encode("utf-8", "surrogatepass"))
-    return sha.hexdigest()
 
 
 def describe_loss(losses: Mapping[str, float | None], *, vocab_size: int) -> dict[str, Any]:

@@ -27,7 +27,7 @@ class ReportCard:
 
     Attributes:
         results: the lines with what was measured, in their order.
-        judge_accuracy: how often the classifier among the judges is right, from 0 to 1.
+        judge_accuracy: how often the classifier among the judges is right, from 0 to 1; None where that is not known.
         reader_accuracy: how often a plain classifier finds the topic of a free message; None where none was asked.
         worst: the topics understood worst, by name, with the share of replies on topic.
     """
@@ -35,7 +35,7 @@ class ReportCard:
     results: tuple[exam.Result, ...]
     n_replies: int
     n_seeds: int
-    judge_accuracy: float
+    judge_accuracy: float | None = None
     reader_accuracy: float | None = None
     worst: tuple[tuple[str, float], ...] = ()
 
@@ -55,13 +55,13 @@ def _checked(report: Mapping[str, Any]) -> ReportCard:
     results = tuple(exam.results(report))
     for result in results:
         _number(result.mean)
-    reader = report["prompt_classifier"].get("final")
+    reader, judge = report["prompt_classifier"].get("final"), report["judge_accuracy"]
     topics = sorted(((str(name), _number(share)) for name, share in report["topics"].items()), key=lambda one: one[1])
     return ReportCard(
         results=results,
         n_replies=int(_number(report["n_replies"])),
         n_seeds=len(report["seeds"]),
-        judge_accuracy=_number(report["judge_accuracy"]),
+        judge_accuracy=None if judge is None else _number(judge),
         reader_accuracy=None if reader is None else _number(reader),
         worst=tuple((name, share) for name, share in topics if share < 1)[:N_WORST],
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from guppylm.exam.report import Line, Result, Unit
+from guppylm.exam.report import Line, Result, Unit, number
 from guppylm.ui.conversation import Exchange
 
 OUR_FAULT = "Something broke while it was answering. That is a fault of this program, not of your message."
@@ -65,9 +65,7 @@ def bars_missed(results: Sequence[Result]) -> str:
 
 def amount(value: float, unit: Unit) -> str:
     """Return what was measured: one digit behind the point, two where one would round what is missing away."""
-    is_nearly = unit == "percent" and (0 < value < 0.1 or 99.5 <= value < 100)
-    number = f"{value:.{2 if is_nearly else 1}f}".replace("-0.0", "0.0").replace("-", "−")
-    return number + UNITS[unit]
+    return number(value, unit).replace("-", "−") + UNITS[unit]
 
 
 def asked(line: Line) -> str:
@@ -86,10 +84,13 @@ def how_examined(n_replies: int, n_seeds: int) -> str:
     return f"Means over {seeds}, {n_replies:,} replies in all, at the settings of this page."
 
 
-def on_topic_means(judge_accuracy: float) -> str:
+def on_topic_means(judge_accuracy: float | None) -> str:
+    how_right = ""
+    if judge_accuracy is not None:
+        how_right = f" that is right about {amount(100 * judge_accuracy, 'percent')} of true ones"
     return (
         "A reply is on topic when the lines of its topic can say it; a sentence that no line can say is left to a "
-        f"classifier that is right about {amount(100 * judge_accuracy, 'percent')} of true replies."
+        f"classifier of replies{how_right}."
     )
 
 

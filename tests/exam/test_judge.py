@@ -1,5 +1,7 @@
 """Who is on topic, what is memorised, and whether a word was repeated."""
 
+from dataclasses import replace
+
 import pytest
 
 from guppylm.exam.judge import Judge, TextClassifier
@@ -31,8 +33,18 @@ def test_a_sentence_of_its_own_goes_to_the_classifier(judge):
     assert judged.topics == {"oil"}
 
 
-def test_the_judge_knows_how_often_it_is_right(judge):
-    assert 0.8 < judge.accuracy <= 1
+def test_the_judge_knows_how_often_it_is_right(lamp, rows):
+    kept = {row.output for row in rows.train[::7]}
+    judge = Judge(
+        lamp,
+        replace(
+            rows,
+            train=[row for row in rows.train if row.output not in kept],
+            seen=[row for row in rows.train if row.output in kept],
+        ),
+    )
+    assert 0.7 < judge.accuracy <= 1
+    assert Judge(lamp, replace(rows, seen=[])).accuracy is None
 
 
 def test_words_that_come_back_are_copied(judge, rows):

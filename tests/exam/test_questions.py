@@ -26,9 +26,8 @@ def test_every_paper_asks_what_its_name_says(lamp, rows):
         ("Thirsty for oil...", "oil"),
     ]
     assert [q.text for q in asked["capitals"]] == ["SAY, WHAT MIGHT YOU BE", "YOUR NAME PLEASE", "THIRSTY FOR OIL..."]
-    assert [q.text for q in asked["no punctuation"]][2] == "Thirsty for oil"
+    assert [(q.text, q.of) for q in asked["no punctuation"]] == [("say what might you be", 0), ("Thirsty for oil", 2)]
     assert [(q.text, q.topic) for q in asked["unknown"]] == [("sing in latin", "unknown")]
-    assert {q.topic for q in asked["identity"]} == {"who"}
     assert all(len(asked[name]) <= 5 and all(q.row for q in asked[name]) for name in ("held_out", "seen", "noisy"))
 
 

@@ -21,6 +21,9 @@ def report():
         "seeds": [1, 2, 3],
         "sampling": {"temperature": 0.7, "top_k": 40, "top_p": 0.95},
         "n_replies": 1234,
+        "free": "final",
+        "are_its_rows": True,
+        "practice": [],
         "rates": {
             "final": rate(0.9, 0.89, 0.91),
             "gap: one typo": rate(0.021),

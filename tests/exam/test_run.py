@@ -51,9 +51,20 @@ def test_the_command_writes_the_card_and_exits_1(lamp_bundle, capsys):
     assert cli.main(["exam", str(folder), "--seeds", "1"]) == 1
     out = capsys.readouterr()
     assert "## Report card" in out.out
-    assert "under its bar" in out.err
+    assert "misses its bar" in out.err
     assert {"exam.json", "exam.png"} <= {path.name for path in folder.iterdir()}
     assert "## Report card" in (folder / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_table_goes_between_two_comments_of_any_file(lamp_bundle, tmp_path):
+    file = tmp_path / "README.md"
+    file.write_text("before\n<!-- exam -->\nold\n<!-- /exam -->\nafter\n", encoding="utf-8")
+    cli.main(["exam", str(lamp_bundle.folder), "--seeds", "1", "--readme", str(file)])
+    text = file.read_text(encoding="utf-8")
+    assert "free messages answered on topic" in text
+    assert "old" not in text
+    assert text.startswith("before\n")
+    assert text.endswith("after\n")
 
 
 def test_json_is_all_there_is_on_standard_output(lamp_bundle, capsys):
