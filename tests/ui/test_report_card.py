@@ -73,10 +73,11 @@ def test_a_bar_is_drawn_for_shares_that_should_be_large(card: Callable[..., Repo
 def test_below_stands_what_it_means(card: Callable[..., ReportCard]) -> None:
     text = told(card())
     assert "Means over 3 seeds, 12,345 replies in all" in text
-    assert "right about 98.1 % of true replies" in text
+    assert "right about 98.1 % of true ones" in text
     assert "finds the topic of 93.8 % of the free messages" in text
     assert COMMAND in text
     assert "For comparison" not in told(card(prompt_classifier={"held_out": 0.9}))
+    assert "right about" not in told(card(judge_accuracy=None))
 
 
 def test_the_topics_understood_worst_come_worst_first(card: Callable[..., ReportCard]) -> None:
@@ -131,7 +132,7 @@ RATE = {"mean": 0.5, "low": 0.5, "high": 0.5, "n": 1}
         {"seeds": 3},
         {"n_replies": "<script>"},
         {"n_replies": float("inf")},
-        {"judge_accuracy": None},
+        {"judge_accuracy": "high"},
         {"prompt_classifier": None},
         {"prompt_classifier": {"final": "<b>"}},
     ],
