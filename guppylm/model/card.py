@@ -41,6 +41,10 @@ prompt = tokenizer.apply_chat_template(
 print(tokenizer.decode(model.generate(**prompt)[0], skip_special_tokens=True))
 ```
 
+A reply begins with its gist: a control token that names what the message is taken to be about, and that
+`skip_special_tokens` hides. `Chat` takes the likeliest gist, where `generate` throws dice for it; and to a persona
+that only speaks in lower case it shows messages in lower case. So expect `Chat` to be the better listener.
+
 `metrics.json` says how it was trained and `replay.json` what it said on the way.
 """
 
