@@ -21,7 +21,7 @@ from guppylm.packs.grammar import Bound
 from guppylm.packs.pack import Pack
 from guppylm.packs.recognise import Recogniser, TooManyStatesError
 
-N_TAUGHT = 40_000  # replies, or prompts, that a classifier learns from; more change its accuracy by less than 0.1 %
+N_TAUGHT = 40_000  # replies that the judge learns from; more change its accuracy by less than 0.1 %
 
 Novelty = Literal["memorised", "valid", "new"]
 
@@ -58,7 +58,8 @@ class Judge:
         self.trained: dict[str, set[str]] = {}
         for row in dataset.train:
             self.trained.setdefault(row.output, set()).add(row.category)
-        self._classifier = TextClassifier([(row.output, row.category) for row in dataset.train], unit="words")
+        taught = [(row.output, row.category) for row in dataset.train]
+        self._classifier = TextClassifier(taught, unit="words", most=N_TAUGHT)
         self._seen = dataset.seen
         self._guessed: dict[str, str] = {}
 
@@ -133,14 +134,17 @@ class TextClassifier:
         examples: (text, topic).
         unit: "words" counts words, pairs and triples of them; "characters" runs of two to five characters, which
             also sees through typos.
+        most: learn from so many of them, drawn at random; None for all.
     """
 
-    def __init__(self, examples: Sequence[tuple[str, str]], *, unit: Literal["words", "characters"]) -> None:
+    def __init__(
+        self, examples: Sequence[tuple[str, str]], *, unit: Literal["words", "characters"], most: int | None = None
+    ) -> None:
         from sklearn.feature_extraction.text import TfidfVectorizer
         from sklearn.linear_model import SGDClassifier
         from sklearn.pipeline import make_pipeline
 
-        chosen = random.Random(0).sample(list(examples), min(N_TAUGHT, len(examples)))
+        chosen = random.Random(0).sample(list(examples), min(most or len(examples), len(examples)))
         texts, topics = [text for text, _ in chosen], [topic for _, topic in chosen]
         characters = {"analyzer": "char_wb", "ngram_range": (2, 5)}
         words = {"token_pattern": r"\S+", "ngram_range": (1, 3)}

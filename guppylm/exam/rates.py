@@ -28,7 +28,8 @@ def rates(answers: Answers, pack: Pack, judge: Judge) -> dict[str, Any]:
     found |= {f"gap: {name}": gap(answers["final"], answers[name]) for name in WORSE if name in answers}
     if who := [[a for a in sitting if a.question.topic in pack.identity] for sitting in answers.get("final", ())]:
         found["identity"] = share(who, lambda answer: bool(answer.judged.topics & set(pack.identity)))
-    found["slot copy"] = _copies(answers, judge)
+    found["slot copy"] = _copies(answers, judge, ("held_out", "seen"))
+    found["slot copy, new words"] = _copies(answers, judge, ("new_words",))
     everything = [_all_of(answers, nth) for nth in range(len(next(iter(answers.values()))))]
     residue = Residue(judge.trained)
     faults: dict[str, Callable[[str], Any]] = {
@@ -60,12 +61,9 @@ def gap(typed: Sequence[Sitting], worse: Sequence[Sitting]) -> dict[str, Any]:
     return spread(lost, n=len(worse[0]))
 
 
-def _copies(answers: Answers, judge: Judge) -> dict[str, Any] | None:
-    """Return how often a reply with a place for the user's word holds that word; None where none has a place.
-
-    Badly typed prompts are left out: their word may be one that nobody could repeat.
-    """
-    sets = [answers[name] for name in ROW_SETS if name in answers and name != "noisy"]
+def _copies(answers: Answers, judge: Judge, papers: Sequence[str]) -> dict[str, Any] | None:
+    """Return how often a reply with a place for the user's word holds that word; None where none has a place."""
+    sets = [answers[name] for name in papers if name in answers]
     found = []
     for sittings in zip(*sets, strict=True):
         rows = ((a.question.row, a.text) for sitting in sittings for a in sitting if a.question.row)

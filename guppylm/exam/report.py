@@ -53,6 +53,7 @@ CARD = (
     Line(rate="unknown", label="outside its world: deflected in character", bar=90),
     Line(rate="identity", label="knows who and what it is", bar=95),
     Line(rate="slot copy", label="repeats the user's word where it says one", bar=90),
+    Line(rate="slot copy, new words", label="the same with words never trained"),
     Line(rate="voice broken", label="replies that break a rule of the voice", bar=0, at_most=True),
     Line(rate="residue", label="replies with marks that belong to no reply", bar=0, at_most=True),
     Line(rate="loops", label="replies that go round in circles", bar=0, at_most=True),
