@@ -100,7 +100,7 @@ class _Reader:
         seen: dict[int, dict[WordList, int]] = {}
         counts = [_most_uses(tree, seen) for tree in trees.values()]
         self._repeated = {words for count in counts for words, n_uses in count.items() if n_uses > 1}
-        n_lines = sum(len(tree.options) for tree in trees.values())
+        n_lines = sum(len(tree.options) if isinstance(tree, Choice) else 1 for tree in trees.values())
         self._n_most = max(MAX_FRONTS, MAX_FRONTS_A_LINE * n_lines)
         ends = {owner: Exit(frozenset(), frozenset((owner,))) for owner in trees}
         begin = frozenset(
