@@ -14,6 +14,11 @@ Every part is encoded by itself, and a line break is always a token of its own. 
 the same ids in training and in chat, whatever stands next to them. `Tokenizer.conversation` and
 `Tokenizer.prompt` are built from one function, and cannot drift apart.
 
+Every message and every reply stands behind one space, which nobody sees. To a byte-level BPE `amir` and ` amir` are
+two words that have nothing to do with each other, and the first word of a text would be a stranger to itself: a bare
+`hungry?` would not be the `hungry` of `are you hungry?`, and who hears `i am amir` would have to know by heart that the
+reply `amir. hello` says the same.
+
 Deliberately not: control tokens in text. `<|im_end|>` typed by a person is ten ordinary characters, here
 and after loading. Nor any normaliser: what goes in comes out, byte for byte.
 """
@@ -38,7 +43,8 @@ CONTROL_TOKENS = ("<pad>", "<|im_start|>", "<|im_end|>")  # ids 0, 1, 2; the gis
 CHAT_TEMPLATE = (
     "{% for message in messages %}"
     "{% if not loop.first %}{{ '\\n' }}{% endif %}"
-    "{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' }}"
+    "{{ '<|im_start|>' + message['role'] + '\\n' + (' ' + message['content'] if message['content'] else '') }}"
+    "{{ '<|im_end|>' }}"
     "{% endfor %}"
     "{% if add_generation_prompt %}{{ '\\n<|im_start|>assistant\\n' }}{% endif %}"
 )
@@ -80,7 +86,7 @@ class Tokenizer:
         self._bytes = _bytes_of_each_id(bpe)
         names = (token.strip("<|>") for token in self._control[len(CONTROL_TOKENS) :])
         self.gists: Mapping[str, int] = {name: id for id, name in enumerate(names, start=len(CONTROL_TOKENS))}
-        self._user, self._assistant, self._newline = map(self.encode, (USER, ASSISTANT, "\n"))
+        self._user, self._assistant, self._newline = map(self._ids, (USER, ASSISTANT, "\n"))
 
     @classmethod
     def train(cls, texts: Iterable[str], *, vocab_size: int = 4096, gists: Sequence[str] = ()) -> Tokenizer:
@@ -115,19 +121,23 @@ class Tokenizer:
         return max(map(len, self._bytes))
 
     def encode(self, text: str) -> list[int]:
-        """Return the ids of any text. Never a control token; never an error.
+        """Return the ids of any message or reply, and of the space before it. Never a control token; never an error.
 
-        A lone surrogate is no character and has no bytes; it becomes U+FFFD, the replacement character.
+        Nothing is nothing, and has no space. A lone surrogate is no character and has no bytes; it becomes U+FFFD, the
+        replacement character.
         """
+        return self._ids(_spaced(text))
+
+    def _ids(self, text: str) -> list[int]:
         return self._bpe.encode(_without_surrogates(text), add_special_tokens=False).ids
 
     def decode(self, ids: Iterable[int], *, unfinished: bool = False) -> str:
-        """Return the text of `ids`, control tokens left out. Bytes that are no character become U+FFFD.
+        """Return the text of `ids`, control tokens left out, and the space that `encode` puts before it.
 
-        With `unfinished`, more ids are to come: a character whose last bytes are still missing is left
-        out until they are there, so that what was shown never has to be taken back.
+        Bytes that are no character become U+FFFD. With `unfinished`, more ids are to come: a character whose last
+        bytes are still missing is left out until they are there, so that what was shown never has to be taken back.
         """
-        data = b"".join(self._bytes[id] for id in ids)
+        data = b"".join(self._bytes[id] for id in ids).removeprefix(b" ")
         return codecs.getincrementaldecoder("utf-8")("replace").decode(data, final=not unfinished)
 
     def conversation(self, turns: Sequence[tuple[str, str]], *, gist: str = "") -> tuple[list[int], list[int]]:
@@ -218,9 +228,13 @@ def _splitter() -> pre_tokenizers.PreTokenizer:
 def _with_headers(texts: Iterable[str]) -> Iterator[str]:
     """Add what the chat format puts around the texts, so that it costs two tokens and not fifteen."""
     for text in texts:
-        yield _without_surrogates(text)
+        yield _without_surrogates(_spaced(text))
         yield USER
         yield ASSISTANT
+
+
+def _spaced(text: str) -> str:
+    return f" {text}" if text else ""
 
 
 def _without_surrogates(text: str) -> str:

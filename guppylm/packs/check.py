@@ -106,7 +106,7 @@ def _amount(scenes: list[SceneTrees], counter: Counter) -> Amount:
     return Amount(
         prompts=sum(counter.total(scene.ask) for scene in scenes),
         replies=sum(counter.total(scene.reply) for scene in scenes),
-        pairs=sum(counter.total(scene.exchange) for scene in scenes),
+        pairs=sum(counter.total(pair) for scene in scenes for pair in scene.exchanges(counter)),
     )
 
 

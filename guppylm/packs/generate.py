@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 
 from guppylm.packs.count import Counter
 from guppylm.packs.draw import Drawer, Drawn, Shares
+from guppylm.packs.exchanges import exchanges
 from guppylm.packs.grammar import Binder, Variable
 from guppylm.packs.lang import Choice, Sequence
 from guppylm.packs.noise import Typist, clauses
@@ -111,6 +112,12 @@ class SceneTrees:
         self.reply: Choice = binder.bind(scene.reply)
         self.held_out: Choice | None = binder.bind(scene.held_out) if scene.held_out else None
         self.exchange = Sequence((self.ask, self.reply))
+        self._exchanges: tuple[Sequence, ...] = ()
+
+    def exchanges(self, counter: Counter) -> tuple[Sequence, ...]:
+        """Return its pairs of prompts and replies; see exchanges.py."""
+        self._exchanges = self._exchanges or exchanges(self.ask, self.reply, counter)
+        return self._exchanges
 
 
 def scene_trees(topic: Topic, *, nodes: dict | None = None, new_words: bool = False) -> list[SceneTrees]:
@@ -174,7 +181,7 @@ class _Generation:
         return share_out(n_rows, weights, limits)
 
     def _capacity(self, trees: SceneTrees) -> int:
-        return self.counter.total(trees.exchange)
+        return sum(map(self.counter.total, trees.exchanges(self.counter)))
 
     def _scene_shares(self, topic: str) -> Iterator[tuple[SceneTrees, int]]:
         """Share a topic's rows between its scenes, by weight alone.
@@ -192,22 +199,31 @@ class _Generation:
         trees = [trees.held_out for scenes in self.scenes.values() for trees in scenes if trees.held_out]
         return {normalise(text) for tree in trees for text in every_text(tree, self.counter)}
 
-    def _drawer(self, *trees: Choice, rng: random.Random) -> Drawer:
-        return Drawer(trees, rng, self.sharing)
+    def _exchange_shares(self, pairs: tuple[Sequence, ...], n_rows: int) -> Iterator[tuple[Sequence, int]]:
+        """Share a scene's rows between its exchanges, as if all prompts were still in one choice."""
+        weights = {i: self.sharing.totals(pair.parts[0])[-1] for i, pair in enumerate(pairs)}
+        limits = {i: self.counter.total(pair) for i, pair in enumerate(pairs)}
+        for i, n_shared in share_out(n_rows, weights, limits).items():
+            yield pairs[i], n_shared
+
+    def _drawn(self, pair: Sequence, *place: object) -> Iterator[Drawn]:
+        return iter(Drawer(pair.parts, self._rng(*place), self.sharing))
 
     def _draw_scene(self, topic: str, trees: SceneTrees, n_rows: int) -> None:
         """Draw a scene's rows of `train`, then go on drawing for the sets of trained phrasings."""
         index = trees.scene.index
         typist = Typist(self.pack.noise, self.pack.short, self._rng(topic, index, "noise"), **self.clauses)
-        drawer = self._drawer(trees.ask, trees.reply, rng=self._rng(topic, index))
-        rows = iter(drawer)
-        self._take(rows, n_rows, topic, index, "train", typist.type)
-        n_exam = self._n_exam(topic, n_rows)
-        self._take(rows, n_exam, topic, index, "seen", str)
-        self._take(rows, n_exam, topic, index, "noisy", typist.mistype)
+        for nth, (pair, n_shared) in enumerate(self._exchange_shares(trees.exchanges(self.counter), n_rows)):
+            rows = self._drawn(pair, topic, index, *([nth] if nth else []))
+            self._take(rows, n_shared, topic, index, "train", typist.type)
+            n_exam = self._n_exam(topic, n_shared)
+            self._take(rows, n_exam, topic, index, "seen", str)
+            self._take(rows, n_exam, topic, index, "noisy", typist.mistype)
         if trees.held_out is not None:
-            drawer = self._drawer(trees.held_out, trees.reply, rng=self._rng(topic, index, "held_out"))
-            self._take(iter(drawer), n_exam, topic, index, "held_out", str)
+            pairs = exchanges(trees.held_out, trees.reply, self.counter)
+            for nth, (pair, n_shared) in enumerate(self._exchange_shares(pairs, self._n_exam(topic, n_rows))):
+                rows = self._drawn(pair, topic, index, "held_out", *([nth] if nth else []))
+                self._take(rows, n_shared, topic, index, "held_out", str)
 
     def _n_exam(self, topic: str, n_rows: int) -> int:
         """Return a scene's part of the topic's examination rows, at least one."""
@@ -216,12 +232,13 @@ class _Generation:
     def _draw_new_words(self, topic: str) -> None:
         """Draw exchanges that use at least one word kept out of training."""
         for trees in scene_trees(self.pack.topics[topic], new_words=True):
-            if not any(_is_new(variable) for used in self.counter.poly(trees.exchange) for variable in used):
-                continue
-            drawer = self._drawer(trees.ask, trees.reply, rng=self._rng(topic, trees.scene.index, "new_words"))
-            tries = (drawn for _, drawn in zip(range(20 * self.n_exam), drawer, strict=False))
-            rows = (drawn for drawn in tries if _uses_new_words(drawn))
-            self._take(rows, self.n_exam, topic, trees.scene.index, "new_words", str)
+            for nth, pair in enumerate(trees.exchanges(self.counter)):
+                if not any(_is_new(variable) for used in self.counter.poly(pair) for variable in used):
+                    continue
+                drawer = self._drawn(pair, topic, trees.scene.index, "new_words", *([nth] if nth else []))
+                tries = (drawn for _, drawn in zip(range(20 * self.n_exam), drawer, strict=False))
+                rows = (drawn for drawn in tries if _uses_new_words(drawn))
+                self._take(rows, self.n_exam, topic, trees.scene.index, "new_words", str)
 
     def _take(self, rows: Iterator[Drawn], n_rows: int, topic: str, scene: int, into: str, type_) -> None:
         """Add up to `n_rows` conversations that nobody has had before to a set."""

@@ -9,6 +9,7 @@ changes nothing.
 from __future__ import annotations
 
 import random
+import unicodedata
 from bisect import bisect_right
 from collections.abc import Mapping
 from itertools import accumulate
@@ -28,7 +29,11 @@ MAX_CLAUSES = 2_000  # of a line
 _P_MORE = 0.35  # how often another kind of noise joins in, and another
 
 _ENDINGS = ("?",) * 8 + ("!",) * 5 + (".",) * 5 + ("??", "!!", "...", "?!", "!!!", " ?", " !", "..", "???")
-_SMILES = (" :)", " :(", " xx", " ❤️", *(f" {smile}" for smile in "😂🙂😊👀😭🐟🐠🤔😅🥺👍💀🙏"))
+_SMILES = (
+    *(" :)", " :(", " :D", " ;)", " xx", " ❤️", " ☀️", " ✌️"),
+    *(f" {smile}" for smile in "😂🙂😊👀😭🤔😅🥺👍💀🙏🤣😍🥰😘😁😎😢😡😴🤗🙃😬🤯🥳😇🤪🙄😱🤷🤞"),
+    *(f" {sign}" for sign in "👋👏💪🫶🫡🥹💛💙💚🧡💜💔✨🔥🎉🎶🌙🌞🌈🌊🌚⭐💨💤"),
+)
 
 
 Clauses = tuple[tuple[str, ...], ...]  # what each line of a phrase can say
@@ -50,8 +55,11 @@ def clauses(pack: Pack) -> dict[str, Clauses]:
 
 def _some_texts(line: Bound, counter: Counter) -> tuple[str, ...]:
     n_texts = counter.total(line)
-    n_taken = min(n_texts, MAX_CLAUSES)
-    return tuple(unrank(line, i * n_texts // n_taken, counter) for i in range(n_taken))
+    ranks = set(range(n_texts)) if n_texts <= MAX_CLAUSES else set()
+    dice = random.Random(0)  # and not every nth: that would meet the same few alternatives again and again
+    while len(ranks) < min(n_texts, MAX_CLAUSES):
+        ranks.add(dice.randrange(n_texts))
+    return tuple(unrank(line, rank, counter) for rank in sorted(ranks))
 
 
 def slip(word: str, rng: random.Random) -> str:
@@ -69,6 +77,11 @@ def slip(word: str, rng: random.Random) -> str:
     if kind == 3:
         return word + word[-1] * rng.randint(1, 4)
     return word[:at] + rng.choice(word) + word[at + 1 :]
+
+
+def _is(character: str, kinds: str) -> bool:
+    """Tell whether a character is of these Unicode kinds: L letters, M the signs on them, N digits, Z spaces, …"""
+    return unicodedata.category(character)[0] in kinds
 
 
 class Typist:
@@ -137,17 +150,17 @@ class Typist:
     def _marks(self, prompt: str) -> str:
         """End the message as people do, or drop the marks it has."""
         if self.rng.random() < 0.15:
-            return "".join(mark for mark in prompt if mark.isalnum() or mark.isspace()) or prompt
+            return "".join(mark for mark in prompt if _is(mark, "LMNZ")) or prompt
         if self.rng.random() < 0.5:
             prompt = prompt[:1].upper() + prompt[1:]
-        if prompt and prompt[-1].isalnum():
+        if prompt and _is(prompt[-1], "LMN"):
             prompt += self.rng.choice(_ENDINGS) if self.rng.random() < 0.85 else ""
-        return prompt + (self.rng.choice(_SMILES) if self.rng.random() < 0.15 else "")
+        return prompt + (self.rng.choice(_SMILES) if self.rng.random() < 0.25 else "")
 
     def _typo(self, prompt: str) -> str:
         """Let the fingers slip in one word of three or more letters, or in a few of a long message."""
         words = prompt.split(" ")
-        long = [i for i, word in enumerate(words) if len(word) >= 3 and word.isalpha()]
+        long = [i for i, word in enumerate(words) if len(word) >= 3 and all(_is(letter, "LM") for letter in word)]
         n_slips = 1 + (len(words) > 4 and self.rng.random() < 0.4) + (len(words) > 8 and self.rng.random() < 0.4)
         for i in self.rng.sample(long, min(len(long), n_slips)):
             words[i] = slip(words[i], self.rng)
@@ -181,8 +194,8 @@ class Typist:
             i += 2 if known is pair else 1
         if not places:
             return self._case(prompt)
-        certain = self.rng.choice(places)
+        certain, habit = self.rng.choice(places), 0.8 * self.rng.random()
         for place in places:
-            if place == certain or self.rng.random() < 0.6:
+            if place == certain or self.rng.random() < habit:
                 typed[place] = self.rng.choice(self.short[typed[place]])
         return " ".join(typed)

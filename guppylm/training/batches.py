@@ -19,7 +19,7 @@ cutting rows that are too long. Such a row is an error that names it.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
@@ -70,11 +70,17 @@ class Batch:
         return Batch(ids=ids, targets=targets, keep=keep, n_tokens=self.n_tokens, n_learned=self.n_learned)
 
 
-def encode(conversations: Iterable[HasTurns], tokenizer: Tokenizer, *, context: int) -> list[Row]:
-    """Return each conversation as a row. Raises TrainingError naming the first that exceeds the context."""
+def encode(
+    conversations: Iterable[HasTurns], tokenizer: Tokenizer, *, context: int, hear: Callable[[str], str] = str
+) -> list[Row]:
+    """Return each conversation as a row, its messages as `hear` makes them.
+
+    Raises TrainingError naming the first that exceeds the context.
+    """
     rows = []
     for number, conversation in enumerate(conversations, start=1):
-        ids, mask = tokenizer.conversation(conversation.turns, gist=conversation.gist)
+        turns = [(hear(message), reply) for message, reply in conversation.turns]
+        ids, mask = tokenizer.conversation(turns, gist=conversation.gist)
         if len(ids) - 1 > context:  # the last token is only ever a target
             said = " … ".join(conversation.turns[0])
             raise TrainingError(

@@ -82,7 +82,10 @@ def train(
     yield Progress(stage="preparing", note=f"making {settings.n_rows:,} conversations")
     dataset = generate(pack, n_rows=settings.n_rows, seed=settings.seed)
     yield Progress(stage="preparing", note=f"training the tokenizer on {len(dataset.train):,} conversations")
-    texts = chain.from_iterable((row.input, row.output) for row in dataset.train)
+    hear = _ear(
+        pack
+    )  # and before anybody mistyped it: the vocabulary is for words, and slips are spelt with their parts
+    texts = chain.from_iterable((hear(row.clean), row.output) for row in dataset.train)
     tokenizer = Tokenizer.train(texts, vocab_size=settings.vocab_size, gists=list(pack.topics))
     yield Progress(stage="preparing", note=f"turning them into numbers with {tokenizer.vocab_size:,} tokens")
     run = Run(pack, settings, device, dataset, tokenizer, out=out, command=command, clock=clock)
@@ -146,7 +149,7 @@ class Run:
         self.last_said: tuple[Said, ...] = ()
 
     def _batches(self, rows: Sequence[HasTurns]) -> Batches:
-        encoded = encode(rows, self.tokenizer, context=self.config.context)
+        encoded = encode(rows, self.tokenizer, context=self.config.context, hear=_ear(self.pack))
         return Batches(encoded, batch_tokens=self.settings.batch_tokens, seed=self.settings.seed)
 
     @property
@@ -237,9 +240,7 @@ class Run:
 
     def speak(self) -> tuple[Said, ...]:
         """Try it on the pack's starters, and keep what it says."""
-        starters = self.pack.starters[:N_STARTERS]
-        if self.pack.voice.case == "lower":  # as chat will show them to the model
-            starters = tuple(map(heard, starters))
+        starters = tuple(map(_ear(self.pack), self.pack.starters[:N_STARTERS]))
         self.last_said = replies(self.model, self.tokenizer, starters, seed=self.settings.seed)
         said = [dataclasses.asdict(one) for one in self.last_said]
         self.replay.append({"step": self.step, "n_tokens": self.n_tokens, "loss": self.loss, "replies": said})
@@ -317,6 +318,11 @@ def weights_of(batch: Batch, first_words: float) -> Tensor:
     learned = batch.targets != IGNORE  # (B, T)
     n_before = learned.cumsum(dim=1) - 1  # (B, T)
     return (learned * (1 + first_words * 0.7**n_before))[batch.keep]  # (N,)
+
+
+def _ear(pack: Pack) -> Callable[[str], str]:
+    """Return what makes of a message what chat will show the model of it: nothing else is worth learning from."""
+    return heard if pack.voice.case == "lower" else str
 
 
 def _finite(loss: float, step: int) -> float:
