@@ -27,6 +27,7 @@ from guppylm.packs.tidy import (
     double_findings,
     empty_findings,
     fallback_findings,
+    unsaid_findings,
     unused_findings,
 )
 from guppylm.packs.voice import VoiceRules
@@ -96,6 +97,7 @@ def check_pack(name_or_path: str | Path, *, personas_dir: Path | None = None, n_
         *brace_findings(pack),
         *double_findings(pack, trees, reading.counter),
         *empty_findings(trees),
+        *unsaid_findings(trees, reading.counter),
         *_capacity_findings(pack, amounts, n_rows),
     ]
     findings = sort_findings(findings)

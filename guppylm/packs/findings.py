@@ -63,4 +63,5 @@ CATALOGUE = {
     "W216": "the same line twice, or two lines that make the same prompt",
     "W217": "a message of the exam that a topic can also be asked, so that training leaves it out",
     "W218": "a reply that can be empty",
+    "W219": "a scene in which every reply repeats a word that some prompts do not say",
 }

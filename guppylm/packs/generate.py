@@ -220,7 +220,7 @@ class _Generation:
             self._take(rows, n_exam, topic, index, "seen", str)
             self._take(rows, n_exam, topic, index, "noisy", typist.mistype)
         if trees.held_out is not None:
-            pairs = exchanges(trees.held_out, trees.reply, self.counter)
+            pairs = exchanges(trees.held_out, trees.reply, self.counter, trained=trees.ask)
             for nth, (pair, n_shared) in enumerate(self._exchange_shares(pairs, self._n_exam(topic, n_rows))):
                 rows = self._drawn(pair, topic, index, "held_out", *([nth] if nth else []))
                 self._take(rows, n_shared, topic, index, "held_out", str)

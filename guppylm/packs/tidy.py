@@ -12,6 +12,7 @@ from guppylm.errors import Finding
 from guppylm.packs import lang
 from guppylm.packs.count import Counter
 from guppylm.packs.document import finding_at
+from guppylm.packs.exchanges import unanswered
 from guppylm.packs.generate import SceneTrees
 from guppylm.packs.grammar import Line, Phrase, Scope, WordList
 from guppylm.packs.normalise import squeeze
@@ -196,6 +197,18 @@ def empty_findings(trees: Mapping[str, list[SceneTrees]]) -> Iterator[Finding]:
                         yield finding_at(option.place, "W218", "a reply that can be empty", help)
                 except TooManyStatesError:
                     continue
+
+
+def unsaid_findings(trees: Mapping[str, list[SceneTrees]], counter: Counter) -> Iterator[Finding]:
+    """Yield a warning for every scene in which some prompts can only be answered with a word that they do not say."""
+    for scenes in trees.values():
+        for scene in scenes:
+            lines = unanswered(scene.ask, scene.reply, counter)
+            if lines and isinstance(lines[0].place, Place):
+                message = "every reply repeats a word that this line does not say"
+                message += f" (one of {len(lines)} such lines)" if len(lines) > 1 else ""
+                help = "add replies without that word, or make another scene"
+                yield finding_at(lines[0].place, "W219", message, help)
 
 
 def fallback_findings(pack: Pack) -> Iterator[Finding]:

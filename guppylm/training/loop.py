@@ -44,6 +44,7 @@ from guppylm.training.optimizer import build, learning_rate_at, set_learning_rat
 from guppylm.training.progress import Progress, Stage
 from guppylm.training.replies import Said, replies
 from guppylm.training.settings import TrainSettings
+from guppylm.training.weights import rare_tokens, weights_of
 
 P_MOVED = 0.05  # share of the steps whose rows begin at another position than the first
 N_CURVE_POINTS = 200  # of the loss curve over a whole run
@@ -137,6 +138,7 @@ class Run:
         self.scaler = device.scaler()
 
         self.batches = self._batches(dataset.train)
+        self.rare = rare_tokens(self.batches, tokenizer.vocab_size)  # (V,)
         self.exams = {name: self._batches(rows) for name in SETS[1:] if (rows := getattr(dataset, name))}
 
         self.step = 0
@@ -190,7 +192,7 @@ class Run:
         set_learning_rate(self.optimizers, share)
 
         losses = self.losses_of(batch, first=self._first_position(batch))  # (N,)
-        weights = weights_of(batch, self.settings.first_words).to(losses.device)  # (N,)
+        weights = weights_of(batch, self.settings.emphasis, self.rare).to(losses.device)  # (N,)
         self.scaler.scale((losses * weights).sum() / weights.sum()).backward()
         for optimizer in self.optimizers:
             self.scaler.step(optimizer)
@@ -306,18 +308,6 @@ class Run:
         keep_previous(self.out)  # a good model must not be lost to a smaller or a stopped one
         bundle.save(self.out, dtype="fp16", other_files={"loss.png": picture} if picture else None)
         return metrics
-
-
-def weights_of(batch: Batch, first_words: float) -> Tensor:
-    """Return how much each kept token of a batch counts (N,): the first words of a reply more than the rest.
-
-    With its first words a reply decides what it is about, and only there does the model have to look at the
-    message; behind them the reply itself says how it goes on. A mean over all tokens would give that decision a
-    tenth of the attention. Token n of a reply counts 1 + first_words * 0.7^n.
-    """
-    learned = batch.targets != IGNORE  # (B, T)
-    n_before = learned.cumsum(dim=1) - 1  # (B, T)
-    return (learned * (1 + first_words * 0.7**n_before))[batch.keep]  # (N,)
 
 
 def _ear(pack: Pack) -> Callable[[str], str]:

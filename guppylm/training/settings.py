@@ -13,6 +13,7 @@ from guppylm.errors import TrainingError
 from guppylm.model.transformer import PRESETS
 from guppylm.training.device import DEVICES, PRECISIONS
 from guppylm.training.optimizer import OptimizerSettings
+from guppylm.training.weights import Emphasis
 
 # What fits a size. 9m reads 10.6 million tokens, some four times each of 60,000 rows, in less than half
 # an hour on two cores with bf16. Batches are small because more steps teach more: for the same tokens, 4,096
@@ -47,7 +48,7 @@ class TrainSettings:
     )
     batch_tokens: int = 4096  # about what a step learns from
     vocab_size: int = 4096  # entries to aim for in the tokenizer; few texts give fewer
-    first_words: float = 4.0  # how much more the beginning of a reply counts; see loop.weights_of
+    emphasis: Emphasis = field(default_factory=Emphasis)
     dropout: float = 0.0  # of no use where rows are many and seen a few times; see benchmarks/train.py
     optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
 
@@ -81,8 +82,9 @@ class TrainSettings:
     @classmethod
     def from_dict(cls, found: Mapping[str, Any]) -> TrainSettings:
         """Return what `to_dict` was made from."""
-        optimizer = dict(found["optimizer"])
-        return cls(**{**found, "optimizer": OptimizerSettings(**{**optimizer, "betas": tuple(optimizer["betas"])})})
+        optimizer = {**found["optimizer"], "betas": tuple(found["optimizer"]["betas"])}
+        parts = {"optimizer": OptimizerSettings(**optimizer), "emphasis": Emphasis(**found["emphasis"])}
+        return cls(**{**found, **parts})
 
 
 def _flag(name: str) -> str:

@@ -81,18 +81,30 @@ def test_control_tokens_have_the_ids_that_everything_relies_on():
 
 def test_decoding_leaves_control_tokens_out():
     ids, _ = TOKENIZER.conversation([("hello", "the dark")])
-    assert TOKENIZER.decode(ids) == "user\nhello\nassistant\nthe dark"
+    assert TOKENIZER.decode(ids) == "user\n hello\nassistant\n the dark"
 
 
 def test_the_mask_covers_exactly_the_reply_and_its_end_marker():
     ids, mask = TOKENIZER.conversation([("hello there", "i like 3"), ("the dark", "you")])
     learned = "".join(piece.text for piece, bit in zip(TOKENIZER.pieces(ids), mask, strict=True) if bit)
     others = "".join(piece.text for piece, bit in zip(TOKENIZER.pieces(ids), mask, strict=True) if not bit)
-    assert learned == "i like 3<|im_end|>you<|im_end|>"
+    assert learned == " i like 3<|im_end|> you<|im_end|>"
     assert others == (
-        "<|im_start|>user\nhello there<|im_end|>\n<|im_start|>assistant\n"
-        "\n<|im_start|>user\nthe dark<|im_end|>\n<|im_start|>assistant\n"
+        "<|im_start|>user\n hello there<|im_end|>\n<|im_start|>assistant\n"
+        "\n<|im_start|>user\n the dark<|im_end|>\n<|im_start|>assistant\n"
     )
+
+
+def test_the_first_word_of_a_text_is_the_same_token_as_anywhere_else():
+    tokenizer = Tokenizer.train(["are you hungry", "hungry", "i am amir", "amir here"] * 20, vocab_size=400)
+    assert tokenizer.encode("hungry") == tokenizer.encode("are you hungry")[-1:]
+    assert tokenizer.encode("amir here")[0] == tokenizer.encode("i am amir")[-1]
+
+
+def test_the_space_before_a_text_is_not_part_of_it():
+    assert TOKENIZER.encode("") == []
+    assert TOKENIZER.decode(TOKENIZER.encode(" hello")) == " hello"
+    assert TOKENIZER.decode(TOKENIZER.encode(" ")) == " "
 
 
 @given(st.lists(st.tuples(st.text(), st.text()), min_size=1, max_size=3))
@@ -139,18 +151,18 @@ def test_a_character_waits_until_all_its_bytes_are_there():
     tokenizer = Tokenizer.train(["a"], vocab_size=259)  # no merges: one token a byte
     ids = tokenizer.encode("a🌙é!")
     shown = [tokenizer.decode(ids[:n], unfinished=True) for n in range(len(ids) + 1)]
-    assert shown == ["", "a", "a", "a", "a", "a🌙", "a🌙", "a🌙é", "a🌙é!"]
+    assert shown == ["", "", "a", "a", "a", "a", "a🌙", "a🌙", "a🌙é", "a🌙é!"]
 
 
 def test_bytes_that_are_no_character_do_not_stop_the_reply():
     tokenizer = Tokenizer.train(["a"], vocab_size=259)
-    (euro_start, *_), letter = tokenizer.encode("€"), tokenizer.encode("a")
-    assert tokenizer.decode([euro_start, *letter], unfinished=True) == "\ufffda"
+    (space, euro_start, *_), (_, letter) = tokenizer.encode("€"), tokenizer.encode("a")
+    assert tokenizer.decode([space, euro_start, letter], unfinished=True) == "\ufffda"
 
 
 def test_pieces_show_bytes_text_and_control_apart():
     tokenizer = Tokenizer.train(["a"], vocab_size=259)
-    first, *_ = tokenizer.pieces(tokenizer.encode("🌙"))
+    _, first, *_ = tokenizer.pieces(tokenizer.encode("🌙"))
     assert (first.bytes, first.text, first.is_control) == (b"\xf0", "\\xf0", False)
     (end,) = tokenizer.pieces([2])
     assert (end.bytes, end.is_control) == (b"", True)
@@ -159,14 +171,14 @@ def test_pieces_show_bytes_text_and_control_apart():
 @given(st.text())
 def test_the_pieces_of_a_text_are_its_bytes(text):
     pieces = TOKENIZER.pieces(TOKENIZER.encode(text))
-    assert b"".join(piece.bytes for piece in pieces) == text.encode()
+    assert b"".join(piece.bytes for piece in pieces) == (f" {text}".encode() if text else b"")
     assert all(len(piece.bytes) <= TOKENIZER.longest for piece in pieces)
 
 
 def test_digits_and_line_breaks_stand_alone_and_a_space_belongs_to_its_word():
     tokenizer = Tokenizer.train(["see the 1234\n\nyear!?"] * 20, vocab_size=400)
     pieces = [piece.text for piece in tokenizer.pieces(tokenizer.encode("see the 1234\n\nyear!? the"))]
-    assert pieces == ["see", " the", " ", "1", "2", "3", "4", "\n", "\n", "year", "!?", " the"]
+    assert pieces == [" see", " the", " ", "1", "2", "3", "4", "\n", "\n", "year", "!?", " the"]
 
 
 def test_the_vocabulary_is_as_large_as_the_texts_give_and_no_larger():
@@ -236,7 +248,7 @@ def test_the_gist_stands_before_each_reply_and_is_learned():
     turns = [("hello there", "i like 3"), ("the dark", "you")]
     ids, mask = WITH_GISTS.conversation(turns, gist="food")
     learned = "".join(piece.text for piece, bit in zip(WITH_GISTS.pieces(ids), mask, strict=True) if bit)
-    assert learned == "<|food|>i like 3<|im_end|><|food|>you<|im_end|>"
+    assert learned == "<|food|> i like 3<|im_end|><|food|> you<|im_end|>"
     assert [id for id in ids if id != WITH_GISTS.gists["food"]] == WITH_GISTS.conversation(turns)[0]
 
 
@@ -249,7 +261,7 @@ def test_chat_stops_where_training_puts_the_gist():
 
 def test_decoding_leaves_gists_out():
     ids, _ = WITH_GISTS.conversation([("hello", "the dark")], gist="food")
-    assert WITH_GISTS.decode(ids) == "user\nhello\nassistant\nthe dark"
+    assert WITH_GISTS.decode(ids) == "user\n hello\nassistant\n the dark"
     assert WITH_GISTS.decode([3, 4, 5], unfinished=True) == ""
 
 

@@ -47,7 +47,7 @@ reply:
         },
     )
     prompts = 3 * 8 + 2
-    with_place, without = 1 + 7 + 4, 8 + 8 * 7 + 4
+    with_place, without = 1 + 7 + 4, 4  # a place that nobody named is not repeated
     amount = report.topics["food"]
     assert (amount.prompts, amount.replies) == (prompts, 8 + 8 * 7 + 4)
     assert amount.pairs == report.pairs == 24 * with_place + 2 * without

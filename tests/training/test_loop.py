@@ -19,7 +19,7 @@ from guppylm.packs.load import load_pack
 from guppylm.training import checkpoint, loop
 from guppylm.training.batches import IGNORE
 from guppylm.training.device import pick
-from guppylm.training.loop import Run, train, weights_of
+from guppylm.training.loop import Run, train
 from guppylm.training.settings import TrainSettings
 
 from .conftest import write_moth
@@ -74,17 +74,6 @@ def test_it_learns(moth_run):
 def mean_loss(run, batch):
     losses = run.losses_of(batch)
     return losses.sum().item() / int((batch.targets[batch.keep] != IGNORE).sum())
-
-
-def test_the_first_words_of_a_reply_count_more_and_messages_nothing(run):
-    batch = dataclasses.replace(run.batches[0], keep=torch.ones_like(run.batches[0].keep))
-    weights = weights_of(batch, first_words=4.0).view_as(batch.targets)
-    learned = batch.targets != IGNORE
-    assert (weights[~learned] == 0).all()
-    for row, mask in zip(weights, learned, strict=True):
-        expected = [1 + 4 * 0.7**n for n in range(int(mask.sum()))]
-        assert row[mask].tolist() == pytest.approx(expected)
-    assert (weights_of(batch, first_words=0.0).view_as(learned) == learned).all()
 
 
 def test_what_people_say_carries_no_loss(run):
