@@ -201,7 +201,7 @@ class Stream:
             self._gist = gist
             logits = self._read([gist.id], cache)
         while logits is not None and len(self._steps) < self._max_tokens:
-            step = sample(logits, self._said(), self._sampling, dice)
+            step = sample(logits, self._said(), self._sampling, dice, tokenizer.never_said)
             self._steps.append(step)
             if step.id == tokenizer.end_id:
                 self._stopped = "end"

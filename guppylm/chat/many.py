@@ -81,7 +81,8 @@ class _Group:
 
     def _draw(self, logits: Tensor) -> None:
         for row in self._going():
-            step = sample(logits[row], tuple(self.said[row]), self.bundle.generation, self.dice[row])
+            said, never = tuple(self.said[row]), self.bundle.tokenizer.never_said
+            step = sample(logits[row], said, self.bundle.generation, self.dice[row], never)
             self.said[row].append(step.id)
             if self.keep_steps:
                 self.steps[row].append(step)

@@ -22,7 +22,8 @@ from torch import Tensor
 from guppylm.errors import ChatError
 from guppylm.model.tokenizer import Tokenizer
 
-NEVER_SAID = (Tokenizer.pad_id, Tokenizer.start_id)  # the end marker may be drawn: it ends the reply
+# Where a persona knows gists, Tokenizer.never_said holds those too. The end marker may be drawn: it ends the reply.
+NEVER_SAID = (Tokenizer.pad_id, Tokenizer.start_id)
 
 Fate = Literal["kept", "control", "repeat", "temperature", "top_k", "top_p"]
 
@@ -100,6 +101,7 @@ class Step:
         logits: (V,) what the model said, on the CPU.
         said: the reply's tokens before this one.
         uniform: the random number from 0 up to 1 that decided.
+        never: control tokens that no text holds, and so no draw.
     """
 
     id: int
@@ -108,14 +110,15 @@ class Step:
     said: tuple[int, ...]
     sampling: Sampling
     uniform: float
+    never: tuple[int, ...] = NEVER_SAID
 
     def again(self, sampling: Sampling) -> Step:
         """Return what the same logits and the same random number give under other settings."""
-        return choose(self.logits, self.said, sampling, self.uniform)
+        return choose(self.logits, self.said, sampling, self.uniform, self.never)
 
     def trail(self) -> Trail:
         """Return every number of the sum over the whole vocabulary."""
-        return follow(self.logits, self.said, self.sampling)
+        return follow(self.logits, self.said, self.sampling, self.never)
 
     def candidates(self, n: int = 10) -> list[Candidate]:
         """Return the n tokens with the largest logits, largest first, and in any case the drawn one."""
@@ -130,37 +133,46 @@ class Step:
                 logit=float(trail.logits[id]),
                 p_model=float(p_model[id]),
                 p_drawn=float(trail.probabilities[id]),
-                fate=_fate(trail, id),
+                fate="control" if id in self.never else _fate(trail, id),
             )
             for rank, id in shown
         ]
 
 
-def sample(logits: Tensor, said: tuple[int, ...], sampling: Sampling, generator: torch.Generator) -> Step:
+def sample(
+    logits: Tensor,
+    said: tuple[int, ...],
+    sampling: Sampling,
+    generator: torch.Generator,
+    never: tuple[int, ...] = NEVER_SAID,
+) -> Step:
     """Draw the next token from logits (V,), using up exactly one number of `generator` (on the CPU).
 
     One number a token whatever the settings, so that the same seed stays in step under other settings.
     """
     uniform = float(torch.rand((), generator=generator, dtype=torch.float64))
-    return choose(logits, said, sampling, uniform)
+    return choose(logits, said, sampling, uniform, never)
 
 
-def choose(logits: Tensor, said: tuple[int, ...], sampling: Sampling, uniform: float) -> Step:
+def choose(
+    logits: Tensor, said: tuple[int, ...], sampling: Sampling, uniform: float, never: tuple[int, ...] = NEVER_SAID
+) -> Step:
     """Return the Step that `uniform` picks. Raises ChatError where the logits are not numbers."""
     logits = logits.detach().float().cpu()
     if not torch.isfinite(logits).all():
         raise ChatError(
             "the model's numbers have run over.", "Its weights are damaged; fetch or train the bundle again."
         )
-    probabilities = follow(logits, said, sampling).probabilities
+    probabilities = follow(logits, said, sampling, never).probabilities
     id = draw(probabilities, uniform)
-    return Step(id=id, p=float(probabilities[id]), logits=logits, said=said, sampling=sampling, uniform=uniform)
+    p = float(probabilities[id])
+    return Step(id=id, p=p, logits=logits, said=said, sampling=sampling, uniform=uniform, never=never)
 
 
-def follow(logits: Tensor, said: tuple[int, ...], sampling: Sampling) -> Trail:
+def follow(logits: Tensor, said: tuple[int, ...], sampling: Sampling, never: tuple[int, ...] = NEVER_SAID) -> Trail:
     """Do the sum from logits (V,) to probabilities (V,), keeping every line of it."""
     logits = logits.double()
-    allowed = logits.index_fill(0, torch.tensor(NEVER_SAID), -math.inf)
+    allowed = logits.index_fill(0, torch.tensor(never), -math.inf)
     repeats = would_repeat(said, sampling.no_repeat)
     if repeats:
         allowed = allowed.index_fill(0, torch.tensor(sorted(repeats)), -math.inf)
@@ -227,8 +239,6 @@ def _keep(scores: Tensor, ids: Tensor) -> Tensor:
 
 def _fate(trail: Trail, id: int) -> Fate:
     """Say where a token fell out."""
-    if id in NEVER_SAID:
-        return "control"
     lines: tuple[tuple[Tensor, Fate], ...] = (
         (trail.allowed, "repeat"),
         (trail.tempered, "temperature"),

@@ -116,6 +116,11 @@ class Tokenizer:
         return len(self._bytes)
 
     @property
+    def never_said(self) -> tuple[int, ...]:
+        """The control tokens that no message and no reply holds: all but the end marker."""
+        return (self.pad_id, self.start_id, *self.gists.values())
+
+    @property
     def longest(self) -> int:
         """How many bytes the longest entry stands for: n tokens never cover more than n times as many."""
         return max(map(len, self._bytes))

@@ -25,6 +25,7 @@ PERSONAS_DIR = Path(__file__).resolve().parents[2] / "personas"
 
 _SUFFIXES = (".yaml", ".yml", ".json")
 _ROOT_KINDS = ("persona", "words", "phrases", "short", "exam")
+_MARKERS = ("im_start", "im_end")  # a topic's gist is a token like theirs
 _PACK_NAME = re.compile(r"\w[\w-]{0,63}")
 _MAX_CHAIN = 8
 
@@ -177,9 +178,9 @@ def _kind_of(inside: Path, file: str, findings: list[Finding]) -> str | None:
     if len(parts) == 1 and stem in _ROOT_KINDS:
         return stem
     if len(parts) == 2 and parts[0] == "topics":
-        if _PACK_NAME.fullmatch(stem) and not stem.startswith("_"):
+        if _PACK_NAME.fullmatch(stem) and not stem.startswith("_") and stem not in _MARKERS:
             return "topic"
-        help = "a topic's name has letters, digits, _ and -"
+        help = "a topic's name has letters, digits, _ and -, and is not that of a chat marker"
         findings.append(Finding(code="E123", message=f"{stem} is no name for a topic", help=help, file=file))
         return None
     if parts[0] == "threads":

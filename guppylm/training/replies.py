@@ -51,7 +51,7 @@ def _reply(model: Transformer, tokenizer: Tokenizer, ids: list[int], seed: int) 
         if new_ids is ids and (gist := make_up_mind(logits, tokenizer)):
             new_ids = [gist.id]
             continue
-        id = sample(logits, said, Sampling(), dice).id
+        id = sample(logits, said, Sampling(), dice, tokenizer.never_said).id
         if id == tokenizer.end_id:
             break
         said += (id,)

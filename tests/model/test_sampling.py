@@ -20,6 +20,7 @@ from guppylm.model.sampling import (
     sample,
     would_repeat,
 )
+from guppylm.model.tokenizer import Tokenizer
 
 OPEN = Sampling(temperature=1.0, top_k=0, top_p=1.0, no_repeat=0)  # the model's own probabilities
 GREEDY = OPEN.changed(temperature=0.0)
@@ -63,6 +64,17 @@ def test_pad_and_start_are_never_said_however_likely():
     logits = torch.tensor([50.0, 40.0, 1.0, 0.0])
     assert choose(logits, (), GREEDY, 0.5).id == 2
     assert follow(logits, (), OPEN).probabilities[:2].tolist() == [0.0, 0.0]
+
+
+def test_gists_are_never_said_either():
+    tokenizer = Tokenizer.train([], vocab_size=300, gists=["food", "light"])
+    logits = torch.zeros(tokenizer.vocab_size)
+    logits[[3, 4]] = 50.0
+    step = choose(logits, (), OPEN, 0.5, tokenizer.never_said)
+    assert step.id not in (0, 1, 3, 4)
+    assert [c.fate for c in step.candidates(2)[:2]] == ["control", "control"]
+    assert step.again(GREEDY).id not in (3, 4)
+    assert step.trail().probabilities[[0, 1, 3, 4]].tolist() == [0.0] * 4
 
 
 def test_top_k_keeps_exactly_k_even_among_equals():
