@@ -103,7 +103,8 @@ def open_visit(browser: Any, address: str, **options: Any) -> Visit:
 
     def on_console(line) -> None:
         # gradio answers 500 when a reply ends in the very moment in which it is cancelled; nobody notices.
-        if line.type == "error" and not line.location.get("url", "").endswith("/cancel"):
+        is_late = line.location.get("url", "").endswith("/cancel") and "status of 500" in line.text
+        if line.type == "error" and not is_late:
             visit.complaints.append(line.text)
 
     page.on("console", on_console)

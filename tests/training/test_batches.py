@@ -126,3 +126,8 @@ def test_a_row_may_fill_the_context_to_the_last_token(tiny_tokenizer):
 def test_nothing_to_learn_from_is_an_error():
     with pytest.raises(TrainingError, match="no rows"):
         Batches([], batch_tokens=100)
+
+
+def test_messages_are_encoded_as_they_are_heard_and_replies_as_they_are(tiny_tokenizer):
+    [(ids, _)] = encode([talk(("ARE you Hungry", "Yes"))], tiny_tokenizer, context=96, hear=str.lower)
+    assert ids.tolist() == tiny_tokenizer.conversation([("are you hungry", "Yes")])[0]
