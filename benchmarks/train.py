@@ -32,11 +32,10 @@ import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from guppylm.errors import GuppyError
-from guppylm.model.tokenizer import Tokenizer
 from guppylm.packs.generate import generate
 from guppylm.packs.load import load_pack
 from guppylm.training.device import pick
-from guppylm.training.loop import Run
+from guppylm.training.loop import Run, make_tokenizer
 from guppylm.training.optimizer import OptimizerSettings
 from guppylm.training.settings import RECIPES, TrainSettings
 
@@ -112,8 +111,7 @@ def measure(args: argparse.Namespace) -> list[dict[str, Any]]:
     """Return one result a variant."""
     pack = load_pack(args.persona)
     dataset = generate(pack, n_rows=args.rows, seed=args.seed)
-    texts = (text for row in dataset.train for text in (row.input, row.output))
-    tokenizer = Tokenizer.train(texts, vocab_size=RECIPES[args.preset]["vocab_size"])
+    tokenizer = make_tokenizer(pack, dataset, vocab_size=RECIPES[args.preset]["vocab_size"])
     usual = TrainSettings.of(args.preset, n_rows=args.rows, n_steps=args.steps, seed=args.seed, device=args.device)
 
     def contestant(name: str) -> Contestant:

@@ -120,7 +120,10 @@ def _read(path: Path) -> Checkpoint:
 
 
 def _settings(found: Checkpoint) -> TrainSettings:
-    return TrainSettings.from_dict(found.state["settings"])
+    try:
+        return TrainSettings.from_dict(found.state["settings"])
+    except (KeyError, TypeError) as error:  # settings have come and gone since
+        raise TrainingError("The stopped run is one of another version of this program.", f"{START_OVER}.") from error
 
 
 def _memory(optimizers: list[torch.optim.Optimizer]) -> dict[str, Tensor]:

@@ -83,11 +83,7 @@ def train(
     yield Progress(stage="preparing", note=f"making {settings.n_rows:,} conversations")
     dataset = generate(pack, n_rows=settings.n_rows, seed=settings.seed)
     yield Progress(stage="preparing", note=f"training the tokenizer on {len(dataset.train):,} conversations")
-    hear = _ear(
-        pack
-    )  # and before anybody mistyped it: the vocabulary is for words, and slips are spelt with their parts
-    texts = chain.from_iterable((hear(row.clean), row.output) for row in dataset.train)
-    tokenizer = Tokenizer.train(texts, vocab_size=settings.vocab_size, gists=list(pack.topics))
+    tokenizer = make_tokenizer(pack, dataset, vocab_size=settings.vocab_size)
     yield Progress(stage="preparing", note=f"turning them into numbers with {tokenizer.vocab_size:,} tokens")
     run = Run(pack, settings, device, dataset, tokenizer, out=out, command=command, clock=clock)
     if unfinished:
@@ -108,6 +104,16 @@ def train(
     metrics = run.save(finished=True)
     checkpoint.path_for(out).unlink(missing_ok=True)
     yield run.progress(stage="done", note=f"wrote {out}", said=run.last_said, metrics=metrics)
+
+
+def make_tokenizer(pack: Pack, dataset: Dataset, *, vocab_size: int) -> Tokenizer:
+    """Learn a vocabulary from the rows, as the model will be shown them but before anybody mistyped them.
+
+    Entries are for words; a slip of the fingers is spelt with parts of some.
+    """
+    hear = _ear(pack)
+    texts = chain.from_iterable((hear(row.clean), row.output) for row in dataset.train)
+    return Tokenizer.train(texts, vocab_size=vocab_size, gists=list(pack.topics))
 
 
 class Run:

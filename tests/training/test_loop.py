@@ -13,13 +13,12 @@ import torch
 from guppylm.chat import Chat
 from guppylm.errors import BundleError, TrainingError
 from guppylm.model import Bundle
-from guppylm.model.tokenizer import Tokenizer
 from guppylm.packs.generate import generate
 from guppylm.packs.load import load_pack
 from guppylm.training import checkpoint, loop
 from guppylm.training.batches import IGNORE
 from guppylm.training.device import pick
-from guppylm.training.loop import Run, train
+from guppylm.training.loop import Run, make_tokenizer, train
 from guppylm.training.settings import TrainSettings
 
 from .conftest import write_moth
@@ -42,8 +41,7 @@ def stop_after(n_steps: int, run) -> None:
 def run(moth, settings, tmp_path) -> Run:
     """A run that has not begun."""
     dataset = generate(moth, n_rows=settings.n_rows, seed=0)
-    texts = [text for row in dataset.train for text in (row.input, row.output)]
-    tokenizer = Tokenizer.train(texts, vocab_size=settings.vocab_size, gists=list(moth.topics))
+    tokenizer = make_tokenizer(moth, dataset, vocab_size=settings.vocab_size)
     device = pick("cpu", precision="fp32")
     settings = dataclasses.replace(settings, batch_tokens=64)
     return Run(moth, settings, device, dataset, tokenizer, out=tmp_path / "moth")
@@ -265,6 +263,15 @@ def test_a_damaged_checkpoint_is_refused(moth, settings, tmp_path):
     checkpoint.path_for(tmp_path / "moth").write_bytes(b"{}")
     with pytest.raises(TrainingError, match="damaged"):
         next(train(moth, settings, tmp_path / "moth", resume=True))
+
+
+def test_a_run_of_another_version_is_refused(run, moth, settings, monkeypatch):
+    older = {**settings.to_dict(), "first_words": 4.0}
+    monkeypatch.setattr(TrainSettings, "to_dict", lambda self: older)
+    checkpoint.write(run)
+    monkeypatch.undo()
+    with pytest.raises(TrainingError, match="another version of this program"):
+        next(train(moth, settings, run.out, resume=True))
 
 
 def test_a_place_that_is_taken_is_refused_before_any_work(moth, settings, tmp_path):
