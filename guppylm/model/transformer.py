@@ -47,7 +47,7 @@ from guppylm.errors import GuppyError
 PRESETS: dict[str, dict[str, int | float]] = {
     "9m": {"context": 256, "n_layers": 6, "n_heads": 6, "d_model": 384, "d_ff": 768, "dropout": 0.1},
     "3m": {"context": 256, "n_layers": 4, "n_heads": 4, "d_model": 256, "d_ff": 512, "dropout": 0.1},
-    "smoke": {"context": 128, "n_layers": 2, "n_heads": 2, "d_model": 64, "d_ff": 128, "dropout": 0.0},
+    "smoke": {"context": 256, "n_layers": 2, "n_heads": 2, "d_model": 64, "d_ff": 128, "dropout": 0.0},
 }
 
 

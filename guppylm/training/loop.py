@@ -111,7 +111,7 @@ def make_tokenizer(pack: Pack, dataset: Dataset, *, vocab_size: int) -> Tokenize
 
     Entries are for words; a slip of the fingers is spelt with parts of some.
     """
-    hear = _ear(pack)
+    hear = ear(pack)
     texts = chain.from_iterable((hear(row.clean), row.output) for row in dataset.train)
     return Tokenizer.train(texts, vocab_size=vocab_size, gists=list(pack.topics))
 
@@ -157,7 +157,7 @@ class Run:
         self.last_said: tuple[Said, ...] = ()
 
     def _batches(self, rows: Sequence[HasTurns]) -> Batches:
-        encoded = encode(rows, self.tokenizer, context=self.config.context, hear=_ear(self.pack))
+        encoded = encode(rows, self.tokenizer, context=self.config.context, hear=ear(self.pack))
         return Batches(encoded, batch_tokens=self.settings.batch_tokens, seed=self.settings.seed)
 
     @property
@@ -248,7 +248,7 @@ class Run:
 
     def speak(self) -> tuple[Said, ...]:
         """Try it on the pack's starters, and keep what it says."""
-        starters = tuple(map(_ear(self.pack), self.pack.starters[:N_STARTERS]))
+        starters = tuple(map(ear(self.pack), self.pack.starters[:N_STARTERS]))
         self.last_said = replies(self.model, self.tokenizer, starters, seed=self.settings.seed)
         said = [dataclasses.asdict(one) for one in self.last_said]
         self.replay.append({"step": self.step, "n_tokens": self.n_tokens, "loss": self.loss, "replies": said})
@@ -316,7 +316,7 @@ class Run:
         return metrics
 
 
-def _ear(pack: Pack) -> Callable[[str], str]:
+def ear(pack: Pack) -> Callable[[str], str]:
     """Return what makes of a message what chat will show the model of it: nothing else is worth learning from."""
     return heard if pack.voice.case == "lower" else str
 
