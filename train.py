@@ -43,6 +43,8 @@ examples:
   python train.py --persona guppy --minutes 5         as good as it gets in five minutes
   python train.py --persona my-packs/moth --seed 7 --out models/moth-7
   python train.py --persona guppy --resume            go on where Ctrl-C stopped it
+  torchrun --nproc_per_node=2 train.py --persona guppy
+                                                      two processes, or as many as there are GPUs
 """
 
 
@@ -53,7 +55,8 @@ def main(argv: list[str] | None = None) -> int:
         args = _parser().parse_args(argv)
         return _train(args, command=shlex.join(["python", "train.py", *argv]))
     except GuppyError as error:
-        print(error, file=sys.stderr)
+        if os.environ.get("RANK", "0") == "0":  # of several processes, all have met the same mistake
+            print(error, file=sys.stderr)
         return 2
     except OSError as error:
         print(f"{error.filename or 'A file'}: {error.strerror or error}.", file=sys.stderr)
@@ -110,9 +113,8 @@ def _train(args: argparse.Namespace, *, command: str) -> int:
     from guppylm.training.checkpoint import unfinished_settings
     from guppylm.training.loop import train
     from guppylm.training.settings import TrainSettings
+    from guppylm.training.world import join
 
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise TrainingError("Training on several processes is not there yet.", "Run it without torchrun.")
     asked = {name: value for name, value in vars(args).items() if name in {f.name for f in fields(TrainSettings)}}
     if "n_steps" in asked and "minutes" in asked:
         raise TrainingError("--steps and --minutes are two ways to say when to stop.", "Give one of them.")
@@ -120,15 +122,23 @@ def _train(args: argparse.Namespace, *, command: str) -> int:
     out = args.out or Path("models") / pack.name
     settings = replace(unfinished_settings(out), **asked) if args.resume else TrainSettings.of(**asked)
     show = _JsonLines(sys.stderr) if args.json else _Screen(sys.stdout)
-    stop = _StopSign()
-    last = None
-    with stop, closing(train(pack, settings, out, resume=args.resume, command=command)) as run, closing(show):
+    stop, stopped, last = _StopSign(), False, None
+    with (
+        stop,
+        join(device=settings.device) as world,
+        closing(show),
+        closing(train(pack, settings, out, resume=args.resume, command=command, world=world)) as run,
+    ):
         for last in run:
-            show(last)
-            if stop.seen:
+            if world.is_first:
+                show(last)
+            # All processes stop behind the same step, whichever of them was told to.
+            if stopped := world.total(bool(stop.seen)) > 0:
                 break
-    if stop.seen and (last is None or last.stage != "done"):
-        return _stopped(stop, last, args, out)
+    if stopped and (last is None or last.stage != "done"):
+        return _stopped(stop, last, args, out) if world.is_first else 128 + signal.SIGINT
+    if not world.is_first:
+        return 0
     assert last is not None
     assert last.metrics is not None
     if args.json:

@@ -39,7 +39,7 @@ from guppylm.packs.generate import generate
 from guppylm.packs.load import load_pack
 from guppylm.training.batches import IGNORE, Row, encode
 from guppylm.training.device import pick
-from guppylm.training.loop import ear, make_tokenizer
+from guppylm.training.prepare import ear, make_tokenizer
 
 N_STEPS = 10_000
 N_ROWS = 32  # a batch

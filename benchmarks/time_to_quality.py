@@ -44,7 +44,8 @@ from guppylm.packs.generate import generate
 from guppylm.packs.load import load_pack
 from guppylm.training.batches import encode
 from guppylm.training.device import Device, pick
-from guppylm.training.loop import Run, ear, make_tokenizer
+from guppylm.training.loop import Run
+from guppylm.training.prepare import ear, make_tokenizer
 from guppylm.training.settings import RECIPES, TrainSettings
 
 N_LOOKS = 25  # at the held-out loss, over each run

@@ -35,8 +35,9 @@ from guppylm.errors import GuppyError
 from guppylm.packs.generate import generate
 from guppylm.packs.load import load_pack
 from guppylm.training.device import pick
-from guppylm.training.loop import Run, make_tokenizer
+from guppylm.training.loop import Run
 from guppylm.training.optimizer import OptimizerSettings
+from guppylm.training.prepare import make_tokenizer
 from guppylm.training.settings import RECIPES, TrainSettings
 
 # What each variant changes. "adamw" and "averaged" are no settings; see `measure`.

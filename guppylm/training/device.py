@@ -96,7 +96,7 @@ def pick(wanted: str = "auto", *, precision: str = "auto", clock: Callable[[], f
         known = ", ".join(["auto", *PRECISIONS])
         raise TrainingError(f"There is no precision called {precision}.", f"Choose one of: {known}.")
     kind = _find(wanted)
-    n_threads = usable_cores()
+    n_threads = max(1, usable_cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))  # torchrun's, beside this one
     if kind == "cpu":
         torch.set_num_threads(n_threads)
     dtype = PRECISIONS[precision] if precision != "auto" else _best_dtype(kind, clock)

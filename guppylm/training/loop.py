@@ -19,7 +19,6 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from guppylm.chat.context import heard
 from guppylm.errors import TrainingError
 from guppylm.model.bundle import Bundle
 from guppylm.model.folder import check_place, keep_previous
@@ -41,10 +39,12 @@ from guppylm.training.curve import loss_png
 from guppylm.training.device import Device, pick
 from guppylm.training.metrics import describe, mean
 from guppylm.training.optimizer import build, learning_rate_at, set_learning_rate
+from guppylm.training.prepare import ear, make_tokenizer
 from guppylm.training.progress import Progress, Stage
 from guppylm.training.replies import Said, replies
 from guppylm.training.settings import TrainSettings
 from guppylm.training.weights import rare_tokens, weights_of
+from guppylm.training.world import World
 
 P_MOVED = 0.05  # share of the steps whose rows begin at another position than the first
 N_CURVE_POINTS = 200  # of the loss curve over a whole run
@@ -60,6 +60,7 @@ def train(
     *,
     resume: bool = False,
     command: str = "",
+    world: World | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Progress]:
     """Train a persona, write its bundle to `out`, and yield Progress all the while.
@@ -69,6 +70,7 @@ def train(
     Args:
         resume: go on with the run that was stopped on its way to `out`; `settings` must be its settings.
         command: what somebody typed to get here, for metrics.json.
+        world: the processes that train together; each of them has to read this to its end, and the first one writes.
         clock: seconds, from any start.
 
     Raises:
@@ -78,14 +80,15 @@ def train(
     out = Path(out)
     check_place(out)
     unfinished = checkpoint.read(out, pack, settings) if resume else None
-    device = pick(settings.device, precision=settings.precision)
+    world = world or World()
+    device = world.agree_on(pick(settings.device, precision=settings.precision))
 
     yield Progress(stage="preparing", note=f"making {settings.n_rows:,} conversations")
     dataset = generate(pack, n_rows=settings.n_rows, seed=settings.seed)
     yield Progress(stage="preparing", note=f"training the tokenizer on {len(dataset.train):,} conversations")
     tokenizer = make_tokenizer(pack, dataset, vocab_size=settings.vocab_size)
     yield Progress(stage="preparing", note=f"turning them into numbers with {tokenizer.vocab_size:,} tokens")
-    run = Run(pack, settings, device, dataset, tokenizer, out=out, command=command, clock=clock)
+    run = Run(pack, settings, device, dataset, tokenizer, out=out, command=command, world=world, clock=clock)
     if unfinished:
         checkpoint.put_back(unfinished, run)
 
@@ -99,21 +102,12 @@ def train(
     except GeneratorExit:  # between two steps
         if run.step:
             run.save(finished=False)
-            checkpoint.write(run)
+            run.checkpoint()
         raise
     metrics = run.save(finished=True)
-    checkpoint.path_for(out).unlink(missing_ok=True)
+    if world.is_first:
+        checkpoint.path_for(out).unlink(missing_ok=True)
     yield run.progress(stage="done", note=f"wrote {out}", said=run.last_said, metrics=metrics)
-
-
-def make_tokenizer(pack: Pack, dataset: Dataset, *, vocab_size: int) -> Tokenizer:
-    """Learn a vocabulary from the rows, as the model will be shown them but before anybody mistyped them.
-
-    Entries are for words; a slip of the fingers is spelt with parts of some.
-    """
-    hear = ear(pack)
-    texts = chain.from_iterable((hear(row.clean), row.output) for row in dataset.train)
-    return Tokenizer.train(texts, vocab_size=vocab_size, gists=list(pack.topics))
 
 
 class Run:
@@ -129,10 +123,11 @@ class Run:
         *,
         out: Path,
         command: str = "",
+        world: World | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.pack, self.settings, self.device = pack, settings, device
-        self.dataset, self.tokenizer = dataset, tokenizer
+        self.dataset, self.tokenizer, self.world = dataset, tokenizer, world or World()
         self.out, self.command, self.clock = out, command, clock
 
         config = ModelConfig.preset(settings.preset, vocab_size=tokenizer.vocab_size)
@@ -179,14 +174,14 @@ class Run:
         while self.fraction < 1:
             before = self.fraction
             self.learn_from(self.batches[self.step])
-            self.elapsed_seconds = self.clock() - began
+            self.elapsed_seconds = self.world.agree(self.clock() - began)
 
             if _passed(before, self.fraction, N_CURVE_POINTS):
                 self.mark_curve(with_exam=_passed(before, self.fraction, N_EXAMS))
             is_time_to_speak = self.fraction >= 1 or _is_one_or_three(self.step)
             said = self.speak() if is_time_to_speak else ()
             if self.clock() - saved_at > CHECKPOINT_SECONDS:
-                checkpoint.write(self)
+                self.checkpoint()
                 saved_at = self.clock()
             yield self.progress(said=said)
 
@@ -197,9 +192,11 @@ class Run:
         share = learning_rate_at(self.fraction, warm_up=self.settings.optimizer.warm_up)
         set_learning_rate(self.optimizers, share)
 
-        losses = self.losses_of(batch, first=self._first_position(batch))  # (N,)
-        weights = weights_of(batch, self.settings.emphasis, self.rare).to(losses.device)  # (N,)
-        self.scaler.scale((losses * weights).sum() / weights.sum()).backward()
+        part = self.world.share(batch)
+        losses = self.losses_of(part, first=self._first_position(batch))  # (N,)
+        weights = weights_of(part, self.settings.emphasis, self.rare).to(losses.device)  # (N,)
+        self.scaler.scale((losses * weights).sum() / self.world.total(weights.sum())).backward()
+        self.world.add_up_gradients(self.model)
         for optimizer in self.optimizers:
             self.scaler.step(optimizer)
             optimizer.zero_grad()
@@ -207,7 +204,7 @@ class Run:
 
         self.step += 1
         self.n_tokens += batch.n_tokens
-        self.losses.append(_finite(losses.sum().item() / batch.n_learned, self.step))
+        self.losses.append(_finite(self.world.total(losses.detach().sum()) / batch.n_learned, self.step))
         self.speed.append((batch.n_tokens, self.clock() - started))
 
     def _first_position(self, batch: Batch) -> int:
@@ -231,8 +228,8 @@ class Run:
 
     @torch.inference_mode()
     def exam_loss(self, name: str) -> float | None:
-        """Return the mean loss on the replies of one set; None where the pack has no such rows."""
-        if name not in self.exams:
+        """Return the mean loss on the replies of one set; None where the pack has no such rows, or others look."""
+        if name not in self.exams or not self.world.is_first:
             return None
         self.model.eval()
         batches = list(self.exams[name].epoch())
@@ -247,7 +244,9 @@ class Run:
         self.losses = []
 
     def speak(self) -> tuple[Said, ...]:
-        """Try it on the pack's starters, and keep what it says."""
+        """Try it on the pack's starters, and keep what it says. One process is enough for that."""
+        if not self.world.is_first:
+            return ()
         starters = tuple(map(ear(self.pack), self.pack.starters[:N_STARTERS]))
         self.last_said = replies(self.model, self.tokenizer, starters, seed=self.settings.seed)
         said = [dataclasses.asdict(one) for one in self.last_said]
@@ -295,8 +294,15 @@ class Run:
 
     # ---- leaving ---------------------------------------------------------------------------------------
 
-    def save(self, *, finished: bool) -> dict[str, Any]:
-        """Write the bundle and return its metrics."""
+    def checkpoint(self) -> None:
+        """Write down what it takes to go on from here."""
+        if self.world.is_first:
+            checkpoint.write(self)
+
+    def save(self, *, finished: bool) -> dict[str, Any] | None:
+        """Write the bundle and return its metrics; None in a process that leaves this to the first."""
+        if not self.world.is_first:
+            return None
         # Who stops a run is waiting: then there is no time for every examination.
         exams = {name: self.exam_loss(name) for name in SETS[1:]} if finished else {}
         metrics = describe(self, finished=finished, exams={"held_out": self.held_out_loss, **exams})
@@ -314,11 +320,6 @@ class Run:
         keep_previous(self.out)  # a good model must not be lost to a smaller or a stopped one
         bundle.save(self.out, dtype="fp16", other_files={"loss.png": picture} if picture else None)
         return metrics
-
-
-def ear(pack: Pack) -> Callable[[str], str]:
-    """Return what makes of a message what chat will show the model of it: nothing else is worth learning from."""
-    return heard if pack.voice.case == "lower" else str
 
 
 def _finite(loss: float, step: int) -> float:

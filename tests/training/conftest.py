@@ -8,9 +8,12 @@ from types import SimpleNamespace
 
 import pytest
 
+from guppylm.packs.generate import generate
 from guppylm.packs.load import load_pack
 from guppylm.packs.pack import Pack
-from guppylm.training.loop import train
+from guppylm.training.device import pick
+from guppylm.training.loop import Run, train
+from guppylm.training.prepare import make_tokenizer
 from guppylm.training.settings import TrainSettings
 
 FILES = {
@@ -85,3 +88,13 @@ def moth_run(moth: Pack, settings: TrainSettings, tmp_path_factory: pytest.TempP
     out = tmp_path_factory.mktemp("models") / "moth"
     reports = list(train(moth, settings, out, command="python train.py --persona moth"))
     return SimpleNamespace(out=out, reports=reports, metrics=reports[-1].metrics)
+
+
+@pytest.fixture
+def run(moth, settings, tmp_path) -> Run:
+    """A run that has not begun."""
+    dataset = generate(moth, n_rows=settings.n_rows, seed=0)
+    tokenizer = make_tokenizer(moth, dataset, vocab_size=settings.vocab_size)
+    device = pick("cpu", precision="fp32")
+    settings = replace(settings, batch_tokens=64)
+    return Run(moth, settings, device, dataset, tokenizer, out=tmp_path / "moth")

@@ -13,12 +13,10 @@ import torch
 from guppylm.chat import Chat
 from guppylm.errors import BundleError, TrainingError
 from guppylm.model import Bundle
-from guppylm.packs.generate import generate
 from guppylm.packs.load import load_pack
 from guppylm.training import checkpoint, loop
 from guppylm.training.batches import IGNORE
-from guppylm.training.device import pick
-from guppylm.training.loop import Run, make_tokenizer, train
+from guppylm.training.loop import Run, train
 from guppylm.training.settings import TrainSettings
 
 from .conftest import write_moth
@@ -35,16 +33,6 @@ def stop_after(n_steps: int, run) -> None:
             run.close()
             return
     raise AssertionError("the run was over before that")
-
-
-@pytest.fixture
-def run(moth, settings, tmp_path) -> Run:
-    """A run that has not begun."""
-    dataset = generate(moth, n_rows=settings.n_rows, seed=0)
-    tokenizer = make_tokenizer(moth, dataset, vocab_size=settings.vocab_size)
-    device = pick("cpu", precision="fp32")
-    settings = dataclasses.replace(settings, batch_tokens=64)
-    return Run(moth, settings, device, dataset, tokenizer, out=tmp_path / "moth")
 
 
 # ---- learning ------------------------------------------------------------------------------------------

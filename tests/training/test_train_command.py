@@ -139,10 +139,3 @@ def test_a_stopped_run_goes_on_with_its_own_settings(run, moth_folder, monkeypat
     assert run("--persona", moth_folder, "--resume", "--steps", 10)[0] == 2
     assert run("--persona", moth_folder, "--resume")[0] == 0
     assert Bundle.load("models/moth").metrics["training"]["n_steps"] == 9
-
-
-def test_several_processes_are_refused(run, moth_folder, monkeypatch):
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    code, _, err = run("--persona", moth_folder, *SMALL)
-    assert code == 2
-    assert "several processes" in err
