@@ -55,23 +55,28 @@ def main(argv: list[str] | None = None) -> int:
         args = _parser().parse_args(argv)
         return _train(args, command=shlex.join(["python", "train.py", *argv]))
     except GuppyError as error:
-        if os.environ.get("RANK", "0") == "0":  # of several processes, all have met the same mistake
-            print(error, file=sys.stderr)
+        _tell(error)
         return 2
     except OSError as error:
-        print(f"{error.filename or 'A file'}: {error.strerror or error}.", file=sys.stderr)
-        print("See that there is room, and that you may read and write it.", file=sys.stderr)
+        _tell(f"{error.filename or 'A file'}: {error.strerror or error}.")
+        _tell("See that there is room, and that you may read and write it.")
         return 2
     except KeyboardInterrupt:
-        print("\nStopped.", file=sys.stderr)
+        _tell("\nStopped.")
         return 130
+
+
+def _tell(what: object) -> None:
+    """Say what went wrong. Of several processes on a machine, which have all met the same, one is enough."""
+    if os.environ.get("LOCAL_RANK", "0") == "0":
+        print(what, file=sys.stderr)
 
 
 class _Parser(argparse.ArgumentParser):
     """Says what is wrong with a flag in one sentence, without the page of usage before it."""
 
     def error(self, message: str) -> NoReturn:
-        print(f"{message}\n--help shows every flag, and examples.", file=sys.stderr)
+        _tell(f"{message}\n--help shows every flag, and examples.")
         raise SystemExit(2)
 
 

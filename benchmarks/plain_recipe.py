@@ -32,7 +32,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from guppylm.errors import GuppyError
+from guppylm.errors import GuppyError, TrainingError
 from guppylm.model.tokenizer import Tokenizer
 from guppylm.model.transformer import ModelConfig, Transformer
 from guppylm.packs.generate import generate
@@ -67,6 +67,8 @@ class PlainRun:
         self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=HIGH, betas=(0.9, 0.95), weight_decay=0.1)
         self.autocast = torch.autocast(kind, dtype=torch.float16, enabled=kind == "cuda")
         self.scaler = torch.amp.GradScaler(kind, enabled=kind == "cuda")
+        if not exam:
+            raise TrainingError("There is nothing to measure on.", "Take a pack that holds some phrasings out.")
         self.rows, self.exam, self.n_steps = rows, exam, n_steps
         self.batches = self._endless(random.Random(seed))
         self.step = 0
@@ -79,7 +81,7 @@ class PlainRun:
     def _endless(self, rng: random.Random) -> Iterator[list[Row]]:
         while True:
             order = rng.sample(range(len(self.rows)), len(self.rows))
-            for start in range(0, len(order) - N_ROWS + 1, N_ROWS):
+            for start in range(0, max(1, len(order) - N_ROWS + 1), N_ROWS):
                 yield [self.rows[i] for i in order[start : start + N_ROWS]]
 
     def learn(self) -> None:
@@ -148,15 +150,16 @@ def main() -> int:
             encode(part, tokenizer, context=config.context, hear=ear(pack))
             for part in (dataset.train, dataset.held_out)
         )
+        run = PlainRun(config, rows, exam, n_steps=args.steps, device=args.device)
     except GuppyError as error:
         print(error, file=sys.stderr)
         return 2
-    run = PlainRun(config, rows, exam, n_steps=args.steps, device=args.device)
-    began = time.perf_counter()
+    seconds = 0.0
     while run.fraction < 1:
+        began = time.perf_counter()
         run.learn()
-        if run.step % max(1, args.steps // 20) == 0:
-            seconds = time.perf_counter() - began
+        seconds += time.perf_counter() - began
+        if run.step % max(1, args.steps // 20) == 0 or run.fraction >= 1:
             print(
                 f"step {run.step:,} of {args.steps:,}  held out {run.exam_loss():.3f}  "
                 f"{run.n_tokens / seconds:,.0f} tokens/s  {seconds:,.0f} s",

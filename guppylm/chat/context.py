@@ -33,15 +33,6 @@ class Window:
     note: str
 
 
-def heard(message: str) -> str:
-    """Return a message as a persona hears it that speaks in lower case only: whoever shouts, says the same.
-
-    To the model a word in capitals is another word. It could be taught every word twice, and would still know half
-    of what it knows of the quiet ones. The message itself is not changed; this is what the model is shown of it.
-    """
-    return message.lower()
-
-
 def visible(
     turns: Sequence[tuple[str, str]],
     message: str,

@@ -23,9 +23,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from guppylm.chat.context import Window, heard, visible
+from guppylm.chat.context import Window, visible
 from guppylm.errors import ChatError
 from guppylm.model.bundle import Bundle
+from guppylm.model.ear import heard
 from guppylm.model.gist import Gist, make_up_mind
 from guppylm.model.sampling import Sampling, Step, sample
 from guppylm.model.transformer import KVCache

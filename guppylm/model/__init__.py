@@ -1,7 +1,9 @@
 """Turns token ids into logits, and keeps everything a trained persona consists of in one folder.
 
     tokenizer.py     text -> ids, and conversations -> ids with a loss mask
+    ear.py           a message -> what the model is shown of it
     transformer.py   ids -> logits
+    gist.py          logits -> what the persona takes the message to be about
     sampling.py      logits -> the next token, with every number on the way
     bundle.py        all of that <-> a folder; gpt2.py, folder.py and card.py know what stands in it
 

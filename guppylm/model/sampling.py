@@ -20,10 +20,6 @@ import torch
 from torch import Tensor
 
 from guppylm.errors import ChatError
-from guppylm.model.tokenizer import Tokenizer
-
-# Where a persona knows gists, Tokenizer.never_said holds those too. The end marker may be drawn: it ends the reply.
-NEVER_SAID = (Tokenizer.pad_id, Tokenizer.start_id)
 
 Fate = Literal["kept", "control", "repeat", "temperature", "top_k", "top_p"]
 
@@ -101,7 +97,7 @@ class Step:
         logits: (V,) what the model said, on the CPU.
         said: the reply's tokens before this one.
         uniform: the random number from 0 up to 1 that decided.
-        never: control tokens that no text holds, and so no draw.
+        never: control tokens that are not drawn; Tokenizer.never_said.
     """
 
     id: int
@@ -110,7 +106,7 @@ class Step:
     said: tuple[int, ...]
     sampling: Sampling
     uniform: float
-    never: tuple[int, ...] = NEVER_SAID
+    never: tuple[int, ...]
 
     def again(self, sampling: Sampling) -> Step:
         """Return what the same logits and the same random number give under other settings."""
@@ -144,7 +140,7 @@ def sample(
     said: tuple[int, ...],
     sampling: Sampling,
     generator: torch.Generator,
-    never: tuple[int, ...] = NEVER_SAID,
+    never: tuple[int, ...],
 ) -> Step:
     """Draw the next token from logits (V,), using up exactly one number of `generator` (on the CPU).
 
@@ -154,9 +150,7 @@ def sample(
     return choose(logits, said, sampling, uniform, never)
 
 
-def choose(
-    logits: Tensor, said: tuple[int, ...], sampling: Sampling, uniform: float, never: tuple[int, ...] = NEVER_SAID
-) -> Step:
+def choose(logits: Tensor, said: tuple[int, ...], sampling: Sampling, uniform: float, never: tuple[int, ...]) -> Step:
     """Return the Step that `uniform` picks. Raises ChatError where the logits are not numbers."""
     logits = logits.detach().float().cpu()
     if not torch.isfinite(logits).all():
@@ -169,7 +163,7 @@ def choose(
     return Step(id=id, p=p, logits=logits, said=said, sampling=sampling, uniform=uniform, never=never)
 
 
-def follow(logits: Tensor, said: tuple[int, ...], sampling: Sampling, never: tuple[int, ...] = NEVER_SAID) -> Trail:
+def follow(logits: Tensor, said: tuple[int, ...], sampling: Sampling, never: tuple[int, ...]) -> Trail:
     """Do the sum from logits (V,) to probabilities (V,), keeping every line of it."""
     logits = logits.double()
     allowed = logits.index_fill(0, torch.tensor(never), -math.inf)

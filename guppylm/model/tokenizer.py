@@ -17,7 +17,7 @@ the same ids in training and in chat, whatever stands next to them. `Tokenizer.c
 Every message and every reply stands behind one space, which nobody sees. To a byte-level BPE `amir` and ` amir` are
 two words that have nothing to do with each other, and the first word of a text would be a stranger to itself: a bare
 `hungry?` would not be the `hungry` of `are you hungry?`, and who hears `i am amir` would have to know by heart that the
-reply `amir. hello` says the same.
+reply `amir. hello` says the same. (Where a script has no spaces, the first word keeps its own form.)
 
 Deliberately not: control tokens in text. `<|im_end|>` typed by a person is ten ordinary characters, here
 and after loading. Nor any normaliser: what goes in comes out, byte for byte.
@@ -74,6 +74,7 @@ class Tokenizer:
 
     Attributes:
         gists: the topics a reply can be about, with the token of each; empty for a persona without.
+        never_said: the control tokens that are never drawn. The end marker is: it ends the reply.
     """
 
     pad_id, start_id, end_id = 0, 1, 2
@@ -86,6 +87,7 @@ class Tokenizer:
         self._bytes = _bytes_of_each_id(bpe)
         names = (token.strip("<|>") for token in self._control[len(CONTROL_TOKENS) :])
         self.gists: Mapping[str, int] = {name: id for id, name in enumerate(names, start=len(CONTROL_TOKENS))}
+        self.never_said = (self.pad_id, self.start_id, *self.gists.values())
         self._user, self._assistant, self._newline = map(self._ids, (USER, ASSISTANT, "\n"))
 
     @classmethod
@@ -114,11 +116,6 @@ class Tokenizer:
     def vocab_size(self) -> int:
         """How many entries there really are, control tokens included."""
         return len(self._bytes)
-
-    @property
-    def never_said(self) -> tuple[int, ...]:
-        """The control tokens that no message and no reply holds: all but the end marker."""
-        return (self.pad_id, self.start_id, *self.gists.values())
 
     @property
     def longest(self) -> int:

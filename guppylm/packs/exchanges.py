@@ -5,9 +5,9 @@
                               \\_____________________________________________________________/
 
 Any reply of a scene fits any of its prompts, with one exception. Where prompts and replies share a slot, a reply that
-says its word answers only prompts that say it: a word that nobody has said cannot be repeated. Otherwise half of the
-rows would teach a persona to greet people by a name that they do not have. A scene whose every reply says the word is
-left alone: there the word is the persona's own.
+says its word answers only lines that say it: a word that nobody has said cannot be repeated. Otherwise half of the rows
+would teach a persona to greet people by a name that they do not have. A prompt for which there is no other reply gets
+them all, and the word is the persona's own.
 """
 
 from __future__ import annotations

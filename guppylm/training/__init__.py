@@ -11,5 +11,5 @@
     checkpoint.py  a half-trained run <-> one file
     metrics.py     what a bundle tells about how it was made; curve.py draws it
 
-Knows packs and the model, and of chat only how it hears; knows nothing of pages or command lines.
+Knows packs and the model; knows nothing of chat, pages or command lines.
 """

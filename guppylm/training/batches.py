@@ -125,7 +125,7 @@ class Batches:
         return Batch(
             ids=ids.long(),
             targets=targets.long(),
-            keep=_rounded_up(learned),
+            keep=rounded_up(learned),
             n_tokens=int(n_tokens.sum()),
             n_learned=int(learned.sum()),
         )
@@ -149,7 +149,7 @@ class Batches:
         return plan
 
 
-def _rounded_up(learned: Tensor) -> Tensor:
+def rounded_up(learned: Tensor) -> Tensor:
     """Return the mask with a few more positions, so that it keeps a multiple of 128.
 
     Matrix libraries prepare code for every new size and hold on to it. With each batch keeping another

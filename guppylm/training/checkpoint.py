@@ -55,6 +55,7 @@ def write(run: Run) -> None:
     tensors = {**weights, **_memory(run.optimizers), "dice": torch.get_rng_state()}
     state = {
         "pack": run.pack.digest,
+        "rows": run.digest,
         "settings": run.settings.to_dict(),
         "scaler": run.scaler.state_dict(),
         "run": {name: getattr(run, name) for name in REMEMBERED},
@@ -96,8 +97,14 @@ def read(out: Path, pack: Pack, settings: TrainSettings) -> Checkpoint:
 
 
 def put_back(found: Checkpoint, run: Run) -> None:
-    """Let `run` stand where the stopped one stood; on a CPU it takes the same steps from there."""
+    """Let `run` stand where the stopped one stood; on a CPU it takes the same steps from there.
+
+    Raises:
+        TrainingError: it learned from other rows, because the program that makes them has changed since.
+    """
     tensors, state = found.tensors, found.state
+    if state.get("rows") != run.digest:
+        raise _other_version()
     run.model.load_state_dict(
         {name.removeprefix("model."): tensor for name, tensor in tensors.items() if name.startswith("model.")}
     )
@@ -123,7 +130,11 @@ def _settings(found: Checkpoint) -> TrainSettings:
     try:
         return TrainSettings.from_dict(found.state["settings"])
     except (KeyError, TypeError) as error:  # settings have come and gone since
-        raise TrainingError("The stopped run is one of another version of this program.", f"{START_OVER}.") from error
+        raise _other_version() from error
+
+
+def _other_version() -> TrainingError:
+    return TrainingError("The stopped run is one of another version of this program.", f"{START_OVER}.")
 
 
 def _memory(optimizers: list[torch.optim.Optimizer]) -> dict[str, Tensor]:

@@ -8,8 +8,8 @@
 draw them, or stop reading. Stopping early, by Ctrl-C or by closing the generator, is no accident: what has
 been learned so far becomes a bundle like any other, and a checkpoint beside it lets the run go on.
 
-The loss is the mean surprise, in nats, at each token of the replies. The messages carry none: the persona
-has to learn to answer people and not to imitate them.
+The loss is the mean surprise, in nats, at each token of the replies; what is made smaller is a weighted mean of it
+(weights.py). The messages carry none: the persona has to learn to answer people and not to imitate them.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from guppylm.model.bundle import Bundle
 from guppylm.model.folder import check_place, keep_previous
 from guppylm.model.tokenizer import Tokenizer
 from guppylm.model.transformer import ModelConfig, Transformer
-from guppylm.packs.generate import SETS, Dataset, generate
+from guppylm.packs.generate import SETS, Dataset, digest_of_rows, generate
 from guppylm.packs.pack import Pack
 from guppylm.training import checkpoint
 from guppylm.training.batches import IGNORE, Batch, Batches, HasTurns, encode
@@ -70,7 +70,7 @@ def train(
     Args:
         resume: go on with the run that was stopped on its way to `out`; `settings` must be its settings.
         command: what somebody typed to get here, for metrics.json.
-        world: the processes that train together; each of them has to read this to its end, and the first one writes.
+        world: the processes that train together. All have to read on to the same step; the first one writes.
         clock: seconds, from any start.
 
     Raises:
@@ -81,7 +81,7 @@ def train(
     check_place(out)
     unfinished = checkpoint.read(out, pack, settings) if resume else None
     world = world or World()
-    device = world.agree_on(pick(settings.device, precision=settings.precision))
+    device = world.agree_on(pick(world.place_for(settings.device), precision=settings.precision))
 
     yield Progress(stage="preparing", note=f"making {settings.n_rows:,} conversations")
     dataset = generate(pack, n_rows=settings.n_rows, seed=settings.seed)
@@ -89,6 +89,7 @@ def train(
     tokenizer = make_tokenizer(pack, dataset, vocab_size=settings.vocab_size)
     yield Progress(stage="preparing", note=f"turning them into numbers with {tokenizer.vocab_size:,} tokens")
     run = Run(pack, settings, device, dataset, tokenizer, out=out, command=command, world=world, clock=clock)
+    world.compare(run.digest)
     if unfinished:
         checkpoint.put_back(unfinished, run)
 
@@ -128,11 +129,12 @@ class Run:
     ) -> None:
         self.pack, self.settings, self.device = pack, settings, device
         self.dataset, self.tokenizer, self.world = dataset, tokenizer, world or World()
+        self.digest = digest_of_rows(dataset.train)
         self.out, self.command, self.clock = out, command, clock
 
         config = ModelConfig.preset(settings.preset, vocab_size=tokenizer.vocab_size)
         self.config = dataclasses.replace(config, dropout=settings.dropout)
-        torch.manual_seed(settings.seed)
+        torch.manual_seed(settings.seed + self.world.rank)  # dropout's dice; each process has rows of its own
         first_weights = torch.Generator().manual_seed(settings.seed)
         self.model = Transformer(self.config, generator=first_weights).to(device.torch_device)
         self.optimizers = build(self.model, settings.optimizer, dtype=device.dtype)
@@ -194,8 +196,9 @@ class Run:
 
         part = self.world.share(batch)
         losses = self.losses_of(part, first=self._first_position(batch))  # (N,)
-        weights = weights_of(part, self.settings.emphasis, self.rare).to(losses.device)  # (N,)
-        self.scaler.scale((losses * weights).sum() / self.world.total(weights.sum())).backward()
+        weights = weights_of(part, self.settings.emphasis, self.rare)  # (N,)
+        total = self.world.total(weights.sum())
+        self.scaler.scale((losses * weights.to(losses.device)).sum() / total).backward()
         self.world.add_up_gradients(self.model)
         for optimizer in self.optimizers:
             self.scaler.step(optimizer)
@@ -228,7 +231,7 @@ class Run:
 
     @torch.inference_mode()
     def exam_loss(self, name: str) -> float | None:
-        """Return the mean loss on the replies of one set; None where the pack has no such rows, or others look."""
+        """Return the mean loss on the replies of one set; None where there are none, or another process looks."""
         if name not in self.exams or not self.world.is_first:
             return None
         self.model.eval()

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
-from guppylm.packs.generate import SETS, Dataset, digest_of_rows
+from guppylm.packs.generate import SETS, Dataset
 
 if TYPE_CHECKING:
     from guppylm.training.loop import Run
@@ -35,7 +35,7 @@ def describe(run: Run, *, finished: bool, exams: Mapping[str, float | None]) -> 
         "language": run.pack.language,
         "finished": finished,
         "max_turns": 1,
-        "hears": run.pack.voice.case,  # how chat shows a message to the model; see chat/context.py
+        "hears": run.pack.voice.case,  # how chat shows a message to the model; see model/ear.py
         # Chat shows the model no more than this. Every position has been learned (see loop.P_MOVED), but a message
         # much longer than any that was trained muddles it.
         "n_positions_trained": min(run.config.context, 7 * run.batches.longest // 5),
@@ -46,6 +46,7 @@ def describe(run: Run, *, finished: bool, exams: Mapping[str, float | None]) -> 
         "training": {
             "n_steps": run.step,
             "n_tokens": run.n_tokens,
+            "n_processes": run.world.size,
             "n_epochs": run.n_tokens / run.batches.n_tokens,
             "learning_seconds": seconds,
             "tokens_per_second": run.n_tokens / seconds if seconds else 0.0,
@@ -56,7 +57,7 @@ def describe(run: Run, *, finished: bool, exams: Mapping[str, float | None]) -> 
         "settings": run.settings.to_dict(),
         "device": run.device.describe(),
         "versions": versions(),
-        "digests": {"data": digest_of_rows(run.dataset.train)},
+        "digests": {"data": run.digest},
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import chain
 
-from guppylm.chat.context import heard
+from guppylm.model.ear import heard
 from guppylm.model.tokenizer import Tokenizer
 from guppylm.packs.generate import Dataset
 from guppylm.packs.pack import Pack

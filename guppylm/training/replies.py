@@ -2,7 +2,7 @@
 
 The same sum as in chat, at the same seed, so the last replies that training shows are the ones a visitor
 gets who asks with that seed. Chat's engine is not used: it is built on finished bundles, and training
-knows of chat only how it hears.
+knows nothing of chat.
 """
 
 from __future__ import annotations

@@ -6,7 +6,8 @@
 Only at a few places of a reply does the model have to look at the message: at the gist, at the first words, and where
 it repeats what was said. Behind them the reply itself says how it goes on. A plain mean over all tokens would leave
 those places a tenth of the attention, and the persona would learn to talk long before it learned to listen.
-docs/log.md says what each of these is worth.
+docs/log.md says what each of these is worth. All of it takes a row to be one message and one reply that begins with its
+gist.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ def rare_tokens(batches: Batches, vocab_size: int) -> Tensor:
         rows, places = (batch.targets != IGNORE).nonzero(as_tuple=True)
         pairs = torch.stack((rows, batch.targets[rows, places])).unique(dim=1)  # each token once a row
         n_rows += torch.bincount(pairs[1], minlength=vocab_size)
-    return n_rows <= RARE * batches.n_rows
+    return n_rows <= max(1, RARE * batches.n_rows)
 
 
 def weights_of(batch: Batch, emphasis: Emphasis, rare: Tensor) -> Tensor:

@@ -4,8 +4,9 @@
 
 Every process makes the same rows, the same first weights and the same batches: all of that follows from the seed. Of
 the rows of a batch, process r of n takes number r, r + n, r + 2n, … Then the gradients of all are added up, and each
-takes the same step by itself. So nothing but gradients has to travel, and the weights stay alike without being sent.
-The sum is that of one process with the whole batch, up to the order in which its parts are added.
+takes the same step by itself. So besides gradients only a few numbers travel (a loss, the clock, whether to stop), and
+the weights stay alike without being sent. The sum is that of one process with the whole batch, up to the order in which
+its parts are added.
 
 Deliberately not: torch's DistributedDataParallel. It takes the mean of the processes' gradients, in which a share with
 few tokens to learn counts as much as one with many; and for 35 MB of gradients it has little to hide.
@@ -21,7 +22,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, distributed, nn
 
-from guppylm.training.batches import Batch
+from guppylm.errors import TrainingError
+from guppylm.training.batches import IGNORE, Batch, rounded_up
 from guppylm.training.device import PRECISIONS, Device
 
 
@@ -37,10 +39,26 @@ class World:
         """Whether this is the process that talks, examines and writes."""
         return self.rank == 0
 
+    def place_for(self, wanted: str) -> str:
+        """Return the device to ask for: processes that cannot meet on GPUs of their own meet on the CPU."""
+        if self.size == 1 or wanted in ("cpu", "cuda"):
+            return wanted
+        if wanted == "mps":
+            raise TrainingError("Several processes cannot share an mps device.", "Train with one, or on --device cpu.")
+        return "cuda" if distributed.get_backend() == "nccl" else "cpu"
+
     def share(self, batch: Batch) -> Batch:
-        """Return the rows of a batch that this process learns from; there may be none. Its counts stay the whole's."""
+        """Return the rows of a batch that this process learns from. Its counts stay those of the whole.
+
+        Where there are fewer rows than processes, some get a row from which there is nothing to learn.
+        """
+        if self.size == 1:
+            return batch
         rows = slice(self.rank, None, self.size)
-        return replace(batch, ids=batch.ids[rows], targets=batch.targets[rows], keep=batch.keep[rows])
+        ids, targets = batch.ids[rows], batch.targets[rows]
+        if not len(ids):
+            ids, targets = batch.ids[:1], torch.full_like(batch.targets[:1], IGNORE)
+        return replace(batch, ids=ids, targets=targets, keep=rounded_up(targets != IGNORE))
 
     def add_up_gradients(self, model: nn.Module) -> None:
         """Give every process the sum of all gradients."""
@@ -61,6 +79,13 @@ class World:
         """Return the first process's number, so that all decide alike where their clocks or measurements differ."""
         return float(self._collect(number, lambda x: distributed.broadcast(x, src=0))) if self.size > 1 else number
 
+    def compare(self, digest: str) -> None:
+        """Raise TrainingError in all processes unless they begin with the same rows, given by their sha256."""
+        mine = int(digest[:12], 16)
+        if self.total(mine != self.agree(mine)):
+            message = "The processes have made different rows, so they cannot learn together."
+            raise TrainingError(message, "Give all machines the same pack and the same versions of everything.")
+
     def agree_on(self, device: Device) -> Device:
         """Return the device with the first process's number format."""
         names = list(PRECISIONS)
@@ -69,7 +94,7 @@ class World:
 
     def _collect(self, number: Tensor | float, how: Callable[[Tensor], object]) -> Tensor:
         place = "cuda" if distributed.get_backend() == "nccl" else "cpu"
-        value = torch.as_tensor(number, dtype=torch.float64).detach().to(place).clone()
+        value = torch.tensor(float(number), dtype=torch.float64, device=place)
         how(value)
         return value
 
@@ -86,10 +111,19 @@ def join(*, device: str = "auto") -> Iterator[World]:
         yield World()
         return
     on_gpu = device in ("auto", "cuda") and torch.cuda.is_available()
+    here = int(os.environ.get("LOCAL_RANK", "0"))
+    if on_gpu and here >= torch.cuda.device_count():
+        message = f"There are more processes than the {torch.cuda.device_count()} GPUs of this machine."
+        raise TrainingError(message, "Start as many with --nproc_per_node as there are GPUs.")
     if on_gpu:
-        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
-    distributed.init_process_group("nccl" if on_gpu else "gloo")
+        torch.cuda.set_device(here)
+    try:
+        distributed.init_process_group("nccl" if on_gpu else "gloo")
+    except ValueError as error:  # WORLD_SIZE is set, and the rest of what torchrun sets is not
+        message = f"WORLD_SIZE is {size}, but there is no way to meet the others ({error})."
+        raise TrainingError(message, "Start with torchrun, or unset WORLD_SIZE.") from error
     try:
         yield World(rank=distributed.get_rank(), size=size)
+        distributed.barrier()  # nobody leaves while the first still writes: torchrun would take that for a failure
     finally:
         distributed.destroy_process_group()

@@ -10,20 +10,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guppylm.errors import ChatError
-from guppylm.model.sampling import (
-    Sampling,
-    choose,
-    draw,
-    follow,
-    keep_top_k,
-    keep_top_p,
-    sample,
-    would_repeat,
-)
+from guppylm.model import sampling as steps
+from guppylm.model.sampling import Sampling, draw, keep_top_k, keep_top_p, would_repeat
 from guppylm.model.tokenizer import Tokenizer
 
 OPEN = Sampling(temperature=1.0, top_k=0, top_p=1.0, no_repeat=0)  # the model's own probabilities
 GREEDY = OPEN.changed(temperature=0.0)
+PAD_AND_START = (0, 1)
+
+
+def choose(logits, said, sampling, uniform, never=PAD_AND_START):
+    return steps.choose(logits, said, sampling, uniform, never)
+
+
+def follow(logits, said, sampling):
+    return steps.follow(logits, said, sampling, PAD_AND_START)
+
+
+def sample(logits, said, sampling, dice):
+    return steps.sample(logits, said, sampling, dice, PAD_AND_START)
 
 
 def logits_for(*probabilities: float) -> torch.Tensor:

@@ -262,6 +262,13 @@ def test_a_run_of_another_version_is_refused(run, moth, settings, monkeypatch):
         next(train(moth, settings, run.out, resume=True))
 
 
+def test_a_run_on_other_rows_is_refused(run, moth, settings, monkeypatch):
+    run.digest = "0" * 64
+    checkpoint.write(run)
+    with pytest.raises(TrainingError, match="another version of this program"):
+        list(train(moth, dataclasses.replace(settings, batch_tokens=64), run.out, resume=True))
+
+
 def test_a_place_that_is_taken_is_refused_before_any_work(moth, settings, tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(BundleError, match="there is something here"):

@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from guppylm.errors import TrainingError
 from guppylm.model import Bundle
 from guppylm.training import checkpoint
-from guppylm.training.world import World
+from guppylm.training.batches import IGNORE
+from guppylm.training.world import World, join
 
 ROOT = Path(__file__).resolve().parents[2]
 # Batches of few tokens, so that some hold fewer rows than there are processes.
@@ -49,6 +51,7 @@ def test_two_processes_learn_what_one_learns(moth_folder, tmp_path):
     one, two = bundles
     assert len(curve(one)) == 12
     assert curve(two) == pytest.approx(curve(one), abs=2e-3)
+    assert [bundle.metrics["training"]["n_processes"] for bundle in bundles] == [1, 2]
     assert two.metrics["training"]["n_tokens"] == one.metrics["training"]["n_tokens"]
     held_out = [bundle.metrics["loss"]["held_out"] for bundle in bundles]
     assert held_out[1] == pytest.approx(held_out[0], abs=2e-3)
@@ -67,6 +70,15 @@ def test_processes_stop_together_and_go_on_together(moth_folder, tmp_path):
     stopped = Bundle.load(out).metrics
     assert not stopped["finished"]
     assert checkpoint.path_for(out).is_file()
+    n_steps = stopped["training"]["n_steps"]
+    rest = start(moth_folder, out, "--resume", "--json")
+    assert rest.stderr is not None
+    for line in rest.stderr:
+        if line.startswith("{") and json.loads(line)["step"] > n_steps + 2:
+            break
+    rest.send_signal(signal.SIGINT)
+    rest.communicate(timeout=120)
+    assert Bundle.load(out).metrics["training"]["n_steps"] > n_steps
 
 
 def test_a_mistake_is_told_once(tmp_path):
@@ -80,15 +92,35 @@ def test_a_mistake_is_told_once(tmp_path):
 def test_shares_of_a_batch_make_the_whole(run):
     batch = run.batches[0]
     shares = [World(rank=rank, size=3).share(batch) for rank in range(3)]
+    assert all(share.keep[share.targets != IGNORE].all() for share in shares)
     assert sum(len(share.ids) for share in shares) == len(batch.ids)
     assert sorted(torch.cat([share.ids for share in shares]).tolist()) == sorted(batch.ids.tolist())
     assert {share.n_learned for share in shares} == {batch.n_learned}
 
 
-def test_a_share_may_be_empty(run):
-    world = World(rank=99, size=100)
-    part = world.share(run.batches[0])
-    assert len(part.ids) == 0
+def test_where_there_are_more_processes_than_rows_some_learn_nothing(run):
+    part = World(rank=99, size=100).share(run.batches[0])
+    assert len(part.ids) == 1
     losses = run.losses_of(part)
     losses.sum().backward()
+    assert not losses.any()
     assert all(parameter.grad is not None and not parameter.grad.any() for parameter in run.model.parameters())
+
+
+def test_alone_there_is_nothing_to_agree_on(run):
+    alone = World()
+    assert alone.share(run.batches[0]) is run.batches[0]
+    assert (alone.total(2.5), alone.agree(2.5), alone.place_for("auto")) == (2.5, 2.5, "auto")
+    assert alone.agree_on(run.device) == run.device
+    alone.compare(run.digest)
+
+
+def test_world_size_without_torchrun_is_a_clear_mistake(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(TrainingError, match="WORLD_SIZE is 2"), join(device="cpu"):
+        pass
+
+
+def test_several_processes_do_not_share_an_mps_device():
+    with pytest.raises(TrainingError, match="mps"):
+        World(rank=0, size=2).place_for("mps")
