@@ -108,8 +108,8 @@ def test_where_there_are_more_processes_than_rows_some_learn_nothing(run):
 
 
 def test_alone_there_is_nothing_to_agree_on(run):
-    alone = World()
-    assert alone.share(run.batches[0]) is run.batches[0]
+    alone, batch = World(), run.batches[0]
+    assert alone.share(batch) is batch
     assert (alone.total(2.5), alone.agree(2.5), alone.place_for("auto")) == (2.5, 2.5, "auto")
     assert alone.agree_on(run.device) == run.device
     alone.compare(run.digest)
