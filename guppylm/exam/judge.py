@@ -11,13 +11,15 @@ Deliberately not: a language model as judge, or any list of words made for this 
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Literal
 
+from guppylm.packs.count import Counter
 from guppylm.packs.generate import Conversation, Dataset, SceneTrees, scene_trees
-from guppylm.packs.grammar import Bound
+from guppylm.packs.grammar import Bound, Variable
 from guppylm.packs.pack import Pack
 from guppylm.packs.recognise import Recogniser, TooManyStatesError
 
@@ -51,6 +53,7 @@ class Judge:
 
     def __init__(self, pack: Pack, dataset: Dataset) -> None:
         nodes: dict = {}
+        self._counter = Counter()
         self.trees: dict[str, list[SceneTrees]] = {
             name: scene_trees(topic, nodes=nodes) + scene_trees(topic, nodes=nodes, new_words=True)
             for name, topic in pack.topics.items()
@@ -99,15 +102,25 @@ class Judge:
         except TooManyStatesError:  # so ambiguous that nobody can say; the classifier may
             return False
 
-    def copied(self, row: Conversation, reply: str) -> bool | None:
+    def copied(self, row: Conversation, reply: str, *, is_new: bool = False) -> bool | None:
         """Tell whether a reply repeats the very words of its prompt; None where it has no place for them.
 
         A place for them is where a line of the row's scene says the reply with a word of a list from which the prompt
         took one. Only lines that the prompt could have been made from count.
+
+        Args:
+            is_new: it is a sentence that no line can say, as one with a mangled word in it would be. Then it has to
+                hold a word of the prompt that some line of the scene repeats; where there is no such word, None.
         """
         scenes = [scene for scene in self.trees[row.category] if scene.scene.index == row.scene]
         asks = [tree for scene in scenes for tree in (scene.ask, scene.held_out) if tree is not None]
         said = [words for ask in asks for words in _readings(row.clean, ask) if words]
+        if is_new:
+            slots = {
+                _slot(variable) for scene in scenes for used in self._counter.poly(scene.reply) for variable in used
+            }
+            words = {word for asked in said for name, word in asked.items() if name in slots}
+            return any(re.search(rf"\b{re.escape(word)}\b", reply) for word in words) if words else None
         has_place = None
         for read in (words for scene in scenes for words in _readings(reply, scene.reply)):
             for asked in said:
@@ -118,11 +131,16 @@ class Judge:
         return has_place
 
 
+def _slot(variable: Variable) -> str:
+    words, number = variable
+    return f"{words.name}/{number}"
+
+
 def _readings(text: str, tree: Bound) -> Iterator[dict[str, str]]:
     """Yield the ways to read a text with a tree, each as its words by slot (`food2`); none where they are too many."""
     try:
         for found in Recogniser(text, exact=True).matches(tree):
-            yield {f"{words.name}/{n}": words.entries[entry].word for (words, n), entry in found.items()}
+            yield {_slot(variable): variable[0].entries[entry].word for variable, entry in found.items()}
     except TooManyStatesError:
         return
 

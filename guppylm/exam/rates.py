@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from guppylm.exam.answers import Answer, Sitting
@@ -62,12 +63,19 @@ def gap(typed: Sequence[Sitting], worse: Sequence[Sitting]) -> dict[str, Any]:
 
 
 def _copies(answers: Answers, judge: Judge, papers: Sequence[str]) -> dict[str, Any] | None:
-    """Return how often a reply with a place for the user's word holds that word; None where none has a place."""
+    """Return how often a reply with a place for the user's word holds that word; None where none has a place.
+
+    A sentence that no line can say counts too if it is on topic: it may be one with the word in it, mangled.
+    """
     sets = [answers[name] for name in papers if name in answers]
     found = []
     for sittings in zip(*sets, strict=True):
-        rows = ((a.question.row, a.text) for sitting in sittings for a in sitting if a.question.row)
-        found.append([copied for row, text in rows if (copied := judge.copied(row, text)) is not None])
+        told = []
+        for a in chain.from_iterable(sittings):
+            is_new = a.judged.novelty == "new"
+            if a.question.row and (a.is_on_topic or not is_new):
+                told.append(judge.copied(a.question.row, a.text, is_new=is_new))
+        found.append([copied for copied in told if copied is not None])
     return spread([mean(copied) for copied in found], n=len(found[0])) if found and all(found) else None
 
 

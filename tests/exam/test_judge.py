@@ -55,6 +55,8 @@ def test_words_that_come_back_are_copied(judge, rows):
     assert judge.copied(row, f"yes, {other}.") is False
     assert judge.copied(row, "i am a lamp. i glow.") is None
     assert judge.copied(row, "something else") is None
+    assert judge.copied(row, "something else", is_new=True) is False
+    assert judge.copied(row, f"{word}, something else", is_new=True) is True
 
 
 def test_a_prompt_without_the_word_asks_for_no_copy(judge, rows):
