@@ -7,10 +7,10 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from guppylm.commands.chat import MODELS_DIR, find_bundle
-from guppylm.errors import ExamError
+from guppylm.errors import ExamError, PackError
 
 if TYPE_CHECKING:
     from guppylm.model.bundle import Bundle
@@ -22,6 +22,9 @@ _EXAMPLES = """examples:
 
 The report goes into the bundle (exam.json, exam.png, its README.md), unless other questions were asked with --file or
 --rows, or --dry was said.
+The messages are those of the exam.yaml that the bundle was trained with, in its pack/. Of one that was written since,
+ask with --file personas/NAME/exam.yaml, or train again.
+
 exit code: 0 when every rate reaches its bar, 1 when one does not"""
 
 
@@ -37,7 +40,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rows", type=int, metavar="N", help="most questions of each set of the generator (600)")
     help = "also put the table into this Markdown file, between <!-- exam --> and <!-- /exam -->"
     parser.add_argument("--readme", type=Path, metavar="FILE", help=help)
-    help = "also show the messages of the practice half that were taken for another topic, and the replies"
+    help = "also show which messages of the practice half, or of --file, were taken for another topic, and the replies"
     parser.add_argument("--practice", action="store_true", help=help)
     parser.add_argument("--dry", action="store_true", help="write nothing into the bundle")
     parser.add_argument("--json", action="store_true", help="write JSON and nothing else to standard output")
@@ -73,6 +76,11 @@ def run(options: argparse.Namespace) -> int:
                 f"[{w['topic']} -> {w['taken_for']}] {w['message']}\n    {w['reply']}" for w in report["practice"]
             )
         )
+    if report["free"] != "final":
+        _tell(
+            f"No free messages were asked: the pack in {folder} holds no exam.yaml. "
+            "Train again with one, or ask one with --file."
+        )
     missed = card.failures(report)
     for result in missed:
         measured = card.number(result.mean, result.line.unit)
@@ -92,21 +100,25 @@ def _tell(what: str) -> None:
 
 
 def _read_questions(file: Path, bundle: Bundle) -> Mapping[str, Sequence[str]]:
-    """Return the messages of a file by topic. Raises ExamError naming what is wrong with it."""
-    import yaml
+    """Return the messages of a file by topic, read as a pack's exam.yaml is.
+
+    Raises:
+        ExamError: it cannot be read, or names a topic that there is not.
+        PackError: all that is wrong with it.
+    """
+    from guppylm.packs.read import read_document
+    from guppylm.packs.schema import ExamFile
+    from guppylm.packs.validate import validate
 
     try:
-        found: Any = yaml.load(file.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)  # every scalar is text
-    except (OSError, UnicodeDecodeError) as error:
-        raise ExamError(f"{file} cannot be read.", f"Is it there, and is it text? ({error})") from None
-    except (yaml.YAMLError, RecursionError) as error:
-        raise ExamError(f"{file} is not YAML.", str(error).replace("\n", " ")) from None
+        document = read_document(file.read_bytes(), str(file))
+    except OSError as error:
+        raise ExamError(f"{file} cannot be read.", f"Is it there? ({error.strerror})") from None
+    content = validate(document, "exam") if document.tree is not None else None
+    if not isinstance(content, ExamFile):
+        raise PackError(document.findings)
     known = {*bundle.pack.topics, "_unknown"}
-    if not isinstance(found, dict) or not found:
-        raise ExamError(f"{file} holds no topics.", "Write a topic, a colon, and its messages as a list below.")
-    for topic, messages in found.items():
+    for topic in content.root:
         if topic not in known:
             raise ExamError(f"{file}: there is no topic called {topic}.", f"Its topics: {', '.join(sorted(known))}.")
-        if not isinstance(messages, list) or not messages or not all(isinstance(text, str) for text in messages):
-            raise ExamError(f"{file}: {topic} is not a list of messages.", "Put quotes around each message.")
-    return found
+    return content.root

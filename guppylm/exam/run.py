@@ -14,7 +14,7 @@ from guppylm.chat.engine import Chat
 from guppylm.chat.many import reply_to_all
 from guppylm.errors import ExamError
 from guppylm.exam import rates
-from guppylm.exam.answers import Answer, Tell, ask_all
+from guppylm.exam.answers import Answer, Sitting, Tell, ask_all
 from guppylm.exam.baselines import NGram
 from guppylm.exam.judge import Judge, TextClassifier
 from guppylm.exam.questions import Paper, papers
@@ -79,17 +79,21 @@ def examine(
         "novelty": rates.novelty(answers[free]),
         "topics": rates.by_topic(answers[free]),
         "confusions": rates.confusions(answers.get("practice", answers[free])),
-        "practice": [_wrong(answer) for answer in answers["practice"][0] if not answer.is_on_topic]
-        if "practice" in answers
-        else [],
+        "practice": [_wrong(answer) for answer in _to_learn_from(answers, exam) if not answer.is_on_topic],
         "prompt_classifier": prompt_classifier(dataset, asked),
         "loss": losses(bundle, dataset),
         "seconds": round(time.monotonic() - began, 1),
     }
 
 
+def _to_learn_from(answers: Mapping[str, list[Sitting]], exam: Mapping[str, Sequence[str]] | None) -> Sitting:
+    """Return the answers that an author may look at: to the practice half, or to messages of their own."""
+    sittings = answers.get("practice" if exam is None else "final")
+    return sittings[0] if sittings else []
+
+
 def _wrong(answer: Answer) -> dict[str, str]:
-    """Return what an author may look at and learn from: a message of the practice half, and what came of it."""
+    """Return a message that was misunderstood, and what came of it."""
     question = answer.question
     taken_for = min(answer.judged.topics)
     return {"topic": question.topic, "message": question.text, "taken_for": taken_for, "reply": answer.text}

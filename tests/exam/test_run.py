@@ -81,14 +81,27 @@ def test_other_questions(lamp_bundle, tmp_path, capsys):
     assert not (lamp_bundle.folder / "exam.json").exists()
 
 
+def test_a_question_mark_in_brackets_is_read_as_in_a_pack_and_what_went_wrong_is_shown(lamp_bundle, tmp_path, capsys):
+    file = tmp_path / "mine.yaml"
+    file.write_text("oil: [who lives there?, what is the weather?]\n", encoding="utf-8")
+    flags = ("--file", str(file), "--seeds", "1", "--rows", "2", "--practice", "--json")
+    assert cli.main(["exam", str(lamp_bundle.folder), *flags]) in (0, 1)
+    out, err = capsys.readouterr()
+    report = json.loads(out)
+    n_wrong = round(2 * (1 - report["rates"]["final"]["mean"]))
+    assert len(report["practice"]) == n_wrong
+    assert {wrong["message"] for wrong in report["practice"]} <= {"who lives there?", "what is the weather?"}
+    assert err.count("[oil -> ") == n_wrong
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
         ("oil: [a]\nfish: [b]\n", "no topic called fish"),
-        ("oil: {a: b}\n", "oil is not a list"),
-        ("- a\n", "holds no topics"),
-        ("", "holds no topics"),
-        ("oil: [a\n", "is not YAML"),
+        ("oil: {a: b}\n", "mine.yaml:1:6: E120"),
+        ("- a\n", "mine.yaml:1:1: E123"),
+        ("", "E108"),
+        ("oil: [a\n", "E100"),
         (None, "cannot be read"),
     ],
 )
