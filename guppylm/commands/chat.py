@@ -88,6 +88,7 @@ def _messages() -> Iterator[str]:
 
 def _as_json(prompt: str, reply: Reply) -> str:
     row = {"prompt": prompt, "reply": reply.text, "tokens": reply.n_tokens, "stopped": reply.stopped}
+    row |= {"topic": reply.gist.topic} if reply.gist else {}  # what it took the message to be about
     return json.dumps(row | ({"note": reply.note} if reply.note else {}), ensure_ascii=False)
 
 
