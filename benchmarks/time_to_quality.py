@@ -128,7 +128,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     def learn() -> None:
         nonlocal flops
         batch = run.batches[run.step]
-        flops += flops_of(config, tuple(batch.ids.shape), int(batch.keep.sum()))
+        flops += flops_of(config, tuple(batch.ids.shape), batch.n_learned)
         run.learn_from(batch)
 
     ours = Contestant("ours", lambda: run.fraction, learn, lambda: run.exam_loss("held_out") or math.inf)

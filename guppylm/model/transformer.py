@@ -259,13 +259,7 @@ class Transformer(nn.Module):
                 nn.init.normal_(parameter, std=std, generator=generator)
 
     def forward(
-        self,
-        ids: Tensor,
-        *,
-        cache: KVCache | None = None,
-        trace: Trace | None = None,
-        keep: Tensor | None = None,
-        first: int = 0,
+        self, ids: Tensor, *, cache: KVCache | None = None, trace: Trace | None = None, keep: Tensor | None = None
     ) -> Tensor:
         """Return logits (B, T, V): at each token, a score for every token that could come next.
 
@@ -274,13 +268,23 @@ class Transformer(nn.Module):
                 mask already keeps padding out of sight of what stands before it.
             cache: what was said before `ids`; it grows by T. The logits are then those of `ids` alone.
             trace: filled with every intermediate value. Always takes the plain attention.
-            keep: (B, T) bool. Only these N positions go through the head, and logits are (N, V). The head is
-                a fifth of the work, and in training most positions carry no loss.
-            first: the position at which the row begins. Training moves rows to the right now and then, so that
-                positions behind the longest row have been learned too when somebody sends a long message.
+            keep: (B, T) bool. Only these N positions are read out, and logits are (N, V). The head is a fifth of
+                the work, and who waits for the next token needs it at the last position alone.
 
         Raises:
             GuppyError: more tokens than the context holds, or none at all.
+        """
+        x = self.stream(ids, cache=cache, trace=trace)
+        return self.read_out(x if keep is None else x[keep])
+
+    def stream(
+        self, ids: Tensor, *, cache: KVCache | None = None, trace: Trace | None = None, first: int = 0
+    ) -> Tensor:
+        """Return the residual stream behind the last block (B, T, D): all of `forward` but the reading out.
+
+        Args:
+            first: the position at which the row begins. Training moves rows to the right now and then, so that
+                positions behind the longest row have been learned too when somebody sends a long message.
         """
         T = ids.shape[1]
         n_before = cache.n_tokens if cache is not None else 0
@@ -295,7 +299,7 @@ class Transformer(nn.Module):
             x = block(x, mask, layer=layer, cache=cache, trace=trace)  # (B, T, D)
         if cache is not None:
             cache.n_tokens += T
-        return self.read_out(x if keep is None else x[keep])
+        return x
 
     def read_out(self, x: Tensor) -> Tensor:
         """Return what the stream x (…, D) says comes next, as logits (…, V). Works after any block."""

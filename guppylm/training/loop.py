@@ -23,8 +23,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
-from torch.nn import functional as F
 
 from guppylm.errors import TrainingError
 from guppylm.model.bundle import Bundle
@@ -34,9 +32,10 @@ from guppylm.model.transformer import ModelConfig, Transformer
 from guppylm.packs.generate import SETS, Dataset, digest_of_rows, generate
 from guppylm.packs.pack import Pack
 from guppylm.training import checkpoint
-from guppylm.training.batches import IGNORE, Batch, Batches, HasTurns, encode
+from guppylm.training.batches import Batch, Batches, HasTurns, encode
 from guppylm.training.curve import loss_png
-from guppylm.training.device import Device, pick
+from guppylm.training.device import Cores, Device, pick
+from guppylm.training.gradient import Gradients
 from guppylm.training.metrics import describe, mean
 from guppylm.training.optimizer import build, learning_rate_at, set_learning_rate
 from guppylm.training.prepare import ear, make_tokenizer
@@ -137,8 +136,9 @@ class Run:
         torch.manual_seed(settings.seed + self.world.rank)  # dropout's dice; each process has rows of its own
         first_weights = torch.Generator().manual_seed(settings.seed)
         self.model = Transformer(self.config, generator=first_weights).to(device.torch_device)
-        self.optimizers = build(self.model, settings.optimizer, dtype=device.dtype)
+        self.optimizers = build(self.model, settings.optimizer, dtype=device.dtype, cores=Cores(device.n_cores))
         self.scaler = device.scaler()
+        self.gradients = Gradients(self.model, device, self.scaler)
 
         self.batches = self._batches(dataset.train)
         self.rare = rare_tokens(self.batches, tokenizer.vocab_size)  # (V,)
@@ -195,10 +195,9 @@ class Run:
         set_learning_rate(self.optimizers, share)
 
         part = self.world.share(batch)
-        losses = self.losses_of(part, first=self._first_position(batch))  # (N,)
-        weights = weights_of(part, self.settings.emphasis, self.rare)  # (N,)
-        total = self.world.total(weights.sum())
-        self.scaler.scale((losses * weights.to(losses.device)).sum() / total).backward()
+        weights = weights_of(part, self.settings.emphasis, self.rare)  # (B, T)
+        weights = weights / self.world.total(weights.sum())  # the loss is a weighted mean
+        loss = self.gradients.add(part, weights, first=self._first_position(batch))
         self.world.add_up_gradients(self.model)
         for optimizer in self.optimizers:
             self.scaler.step(optimizer)
@@ -207,7 +206,7 @@ class Run:
 
         self.step += 1
         self.n_tokens += batch.n_tokens
-        self.losses.append(_finite(self.world.total(losses.detach().sum()) / batch.n_learned, self.step))
+        self.losses.append(_finite(self.world.total(loss) / batch.n_learned, self.step))
         self.speed.append((batch.n_tokens, self.clock() - started))
 
     def _first_position(self, batch: Batch) -> int:
@@ -217,26 +216,18 @@ class Run:
         as they began, and a long message would be answered with noise.
         """
         rng = random.Random(f"{self.settings.seed}/{self.step}/position")
-        n_free = self.config.context - batch.ids.shape[1]
+        n_free = max(0, self.config.context - batch.ids.shape[1])
         return rng.randint(0, n_free) if rng.random() < P_MOVED else 0
-
-    def losses_of(self, batch: Batch, *, first: int = 0) -> Tensor:
-        """Return the surprise at each kept token of a batch (N,), zero where there is nothing to learn."""
-        batch = batch.to(self.device.torch_device)
-        with self.device.autocast():
-            logits = self.model(batch.ids, keep=batch.keep, first=first)  # (N, V)
-        return F.cross_entropy(logits.float(), batch.targets[batch.keep], ignore_index=IGNORE, reduction="none")
 
     # ---- looking up ------------------------------------------------------------------------------------
 
-    @torch.inference_mode()
     def exam_loss(self, name: str) -> float | None:
         """Return the mean loss on the replies of one set; None where there are none, or another process looks."""
         if name not in self.exams or not self.world.is_first:
             return None
         self.model.eval()
         batches = list(self.exams[name].epoch())
-        total = sum(self.losses_of(batch).sum().item() for batch in batches)
+        total = sum(self.gradients.measure(batch) for batch in batches)
         return total / sum(batch.n_learned for batch in batches)
 
     def mark_curve(self, *, with_exam: bool) -> None:

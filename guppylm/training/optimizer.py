@@ -23,9 +23,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
+
+from guppylm.training.device import Cores
 
 # The polynomial 3.4445 s - 4.7750 s^3 + 2.0315 s^5, applied again and again, takes every singular value s
 # from (0, 1] to about 1. Its slope at 0 is as steep as can be, so that five times are enough (Jordan 2024).
@@ -56,11 +59,12 @@ def learning_rate_at(fraction: float, *, warm_up: float) -> float:
 
 
 def build(
-    model: nn.Module, settings: OptimizerSettings, *, dtype: torch.dtype = torch.float32
+    model: nn.Module, settings: OptimizerSettings, *, dtype: torch.dtype = torch.float32, cores: Cores | None = None
 ) -> list[torch.optim.Optimizer]:
     """Return the optimizers that together cover every parameter of `model` once.
 
-    `dtype` is what Muon multiplies its matrices in; a rough result will do, so take what is fast.
+    `dtype` is what Muon multiplies its matrices in (a rough result will do, so take what is fast), and `cores` share
+    them out.
     """
     matrices, embeddings, vectors = [], [], []
     for name, parameter in model.named_parameters():
@@ -76,6 +80,7 @@ def build(
         momentum=settings.momentum,
         weight_decay=settings.weight_decay,
         dtype=dtype,
+        cores=cores,
     )
     groups = [
         {"params": embeddings, "weight_decay": settings.weight_decay},
@@ -104,6 +109,7 @@ class Muon(torch.optim.Optimizer):
 
     Args:
         matrices: (parameter, n): the parameter holds n matrices of equal height, one below the other.
+        cores: which share the matrices among them.
     """
 
     def __init__(
@@ -114,8 +120,10 @@ class Muon(torch.optim.Optimizer):
         momentum: float,
         weight_decay: float,
         dtype: torch.dtype,
+        cores: Cores | None = None,
     ) -> None:
         matrices = list(matrices)
+        self._cores = cores or Cores(1)
         self._n_parts = dict(matrices)
         self._dtype = dtype
         defaults = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay}
@@ -126,10 +134,14 @@ class Muon(torch.optim.Optimizer):
         """Change every parameter that has a gradient."""
         for group in self.param_groups:
             with_gradient = [parameter for parameter in group["params"] if parameter.grad is not None]
-            for alike in _by_shape(with_gradient):
-                self._step(alike, group["lr"], group["momentum"], group["weight_decay"])
+            # A GPU is quick with many matrices at once, a core with few that fit into its cache.
+            is_alone = self._cores.n_cores == 1
+            portions = _by_shape(with_gradient) if is_alone else [[parameter] for parameter in with_gradient]
+            step = partial(self._step, lr=group["lr"], momentum=group["momentum"], decay=group["weight_decay"])
+            self._cores.map(step, portions)
 
-    def _step(self, alike: list[Tensor], lr: float, momentum: float, weight_decay: float) -> None:
+    @torch.no_grad()
+    def _step(self, alike: list[Tensor], *, lr: float, momentum: float, decay: float) -> None:
         """One step for parameters of one shape (R, C)."""
         directions = torch.stack([self._direction(parameter, momentum) for parameter in alike])  # (N, R, C)
         n_parts = self._n_parts[alike[0]]
@@ -139,7 +151,7 @@ class Muon(torch.optim.Optimizer):
         # 0.2 is how large AdamW's are in practice, so both can use like learning rates (2502.16982, 2.2).
         size = 0.2 * max(rows, columns) ** 0.5
         for parameter, step in zip(alike, steps.reshape_as(directions).unbind(), strict=True):
-            parameter.mul_(1 - lr * weight_decay)
+            parameter.mul_(1 - lr * decay)
             parameter.add_(step, alpha=-lr * size)
 
     def _direction(self, parameter: Tensor, momentum: float) -> Tensor:

@@ -42,12 +42,12 @@ def rare_tokens(batches: Batches, vocab_size: int) -> Tensor:
 
 
 def weights_of(batch: Batch, emphasis: Emphasis, rare: Tensor) -> Tensor:
-    """Return how much each kept token of a batch counts (N,)."""
+    """Return how much each target of a batch counts (B, T)."""
     learned = batch.targets != IGNORE  # (B, T)
     n_before = learned.cumsum(dim=1) - 1  # (B, T)
     weights = 1 + emphasis.first_words * 0.7 ** (n_before - 1)
     weights = torch.where(n_before == 0, emphasis.gist, weights + emphasis.copied * _copied(batch, learned, rare))
-    return (learned * weights)[batch.keep]
+    return learned * weights
 
 
 def _copied(batch: Batch, learned: Tensor, rare: Tensor) -> Tensor:

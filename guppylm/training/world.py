@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, distributed, nn
 
 from guppylm.errors import TrainingError
-from guppylm.training.batches import IGNORE, Batch, rounded_up
+from guppylm.training.batches import IGNORE, Batch
 from guppylm.training.device import PRECISIONS, Device
 
 
@@ -54,11 +54,9 @@ class World:
         """
         if self.size == 1:
             return batch
-        rows = slice(self.rank, None, self.size)
-        ids, targets = batch.ids[rows], batch.targets[rows]
-        if not len(ids):
-            ids, targets = batch.ids[:1], torch.full_like(batch.targets[:1], IGNORE)
-        return replace(batch, ids=ids, targets=targets, keep=rounded_up(targets != IGNORE))
+        if self.rank < len(batch.ids):
+            return batch.part(slice(self.rank, None, self.size))
+        return replace(batch, ids=batch.ids[:1], targets=torch.full_like(batch.targets[:1], IGNORE))
 
     def add_up_gradients(self, model: nn.Module) -> None:
         """Give every process the sum of all gradients."""

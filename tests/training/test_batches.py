@@ -42,10 +42,10 @@ def test_an_epoch_holds_every_row_exactly_once():
         assert Counter(numbers_in(batches, epoch)) == Counter(range(1, 401))
 
 
-def test_common_lengths_are_never_padded():
+def test_common_lengths_are_padded_to_a_multiple_of_four_and_no_further():
     batches = Batches(rows_of(lengths()), batch_tokens=256, seed=1)
-    assert len({batch.ids.shape[1] for batch in batches.epoch()}) == 4
-    assert all((batch.ids != PAD).all() for batch in batches.epoch())
+    assert {batch.ids.shape[1] for batch in batches.epoch()} == {12, 16, 20, 32}
+    assert all(((batch.ids == PAD).sum(dim=1) < 4).all() for batch in batches.epoch())
     assert sum(batch.n_tokens for batch in batches.epoch()) == batches.n_tokens == sum(lengths()) - 400
 
 
@@ -56,7 +56,7 @@ def test_rare_lengths_share_a_batch_and_their_padding_carries_no_loss():
     for batch in batches.epoch():
         assert (batch.targets[batch.ids == PAD] == IGNORE).all()
         assert batch.n_tokens == int((batch.ids != PAD).sum())
-    assert sum(1 for batch in batches.epoch() if (batch.ids == PAD).any()) <= 2
+    assert sum(1 for batch in batches.epoch() if ((batch.ids == PAD).sum(dim=1) > 3).any()) <= 2
 
 
 def test_batches_hold_about_as_many_tokens_as_asked_for():
@@ -86,15 +86,6 @@ def test_targets_are_the_next_token_where_the_mask_says_so():
     assert batch.ids.tolist() == [[5, 6, 7, 8]]
     assert batch.targets.tolist() == [[IGNORE, IGNORE, 8, 9]]
     assert batch.n_learned == 2
-
-
-def test_kept_positions_hold_all_that_is_learned_and_come_in_few_sizes():
-    batches = Batches(rows_of(lengths()), batch_tokens=1000, seed=1)
-    for batch in batches.epoch():
-        assert batch.keep[batch.targets != IGNORE].all()
-        n_kept = int(batch.keep.sum())
-        assert n_kept % 128 == 0 or n_kept == batch.keep.numel()
-        assert n_kept < batch.n_learned + 128
 
 
 def test_conversations_become_rows_that_learn_the_reply_and_its_end(tiny_tokenizer):

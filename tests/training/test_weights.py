@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pytest
-import torch
 
 from guppylm.model.tokenizer import Tokenizer
 from guppylm.training.batches import IGNORE, Batches, encode
@@ -42,9 +41,7 @@ def weighed(batches, tokenizer, rare, emphasis):
     """The tokens that the row of amir learns, with what each counts."""
     for batch in batches.epoch():
         learned = batch.targets != IGNORE
-        of_kept = weights_of(batch, emphasis, rare)
-        weights = torch.zeros(batch.keep.shape)
-        weights[batch.keep] = of_kept
+        weights = weights_of(batch, emphasis, rare)
         assert (weights[~learned] == 0).all()
         for row in range(len(batch.ids)):
             if "amir" in tokenizer.decode(batch.ids[row].tolist()):
