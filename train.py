@@ -24,6 +24,7 @@ import shlex
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict, fields, replace
 from pathlib import Path
@@ -206,65 +207,61 @@ class _JsonLines:
 
 
 class _Screen:
-    """Progress for people: one line that renews itself on a terminal, a line now and then elsewhere."""
+    """Progress for people: a bar on a terminal, a line now and then elsewhere."""
 
     def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-        self._is_terminal = stream.isatty()
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+        # Elsewhere than on a terminal nothing is wrapped: a file has no width.
+        console = Console(file=stream, highlight=False, soft_wrap=True)
+        columns = (BarColumn(bar_width=None), TaskProgressColumn(), TextColumn("{task.description}"))
+        self._bar = Progress(*columns, console=console, transient=True, auto_refresh=False)
+        self._task = self._bar.add_task("", total=1.0, visible=False)
+        self._is_terminal = console.is_terminal
         self._last = -math.inf
-        self._shown = 0  # width of what the renewed line shows
 
     def __call__(self, progress: Progress) -> None:
-        if progress.stage in ("preparing", "saving"):
-            self._line(progress.note[0].upper() + progress.note[1:] + " …")
-        elif progress.stage == "learning":
+        if progress.note:
+            self._line(progress.note[0].upper() + progress.note[1:] + (" …" if progress.stage != "done" else "."))
+        if progress.stage == "learning":
             self._learning(progress)
 
     def _learning(self, progress: Progress) -> None:
-        pause = 0.2 if self._is_terminal else 15.0
         now = time.monotonic()
-        if now - self._last >= pause or progress.fraction >= 1:
-            self._last = now
-            self._renew(_status(progress, bar=self._is_terminal))
-        if progress.replies and self._is_terminal:
+        if progress.replies and progress.step:
             first = progress.replies[0]
-            self._line(f"  step {progress.step:>5,}   {first.prompt!r} -> {_one_line(first.reply, 70)!r}")
-
-    def _renew(self, text: str) -> None:
+            self._line(f"  step {progress.step:>5,}   {first.prompt!r} -> {_one_line(first.reply, 60)!r}")
+        if now - self._last < (0.2 if self._is_terminal else 15.0) and progress.fraction < 1:
+            return
+        self._last = now
         if self._is_terminal:
-            self._stream.write("\r" + text.ljust(self._shown))
-            self._shown = len(text)
-            self._stream.flush()
+            self._bar.start()
+            status = _status(progress, sep=" ")
+            self._bar.update(self._task, completed=progress.fraction, description=status, visible=True, refresh=True)
         else:
-            print(text, file=self._stream, flush=True)
+            self._line(f"{progress.fraction:4.0%}  {_status(progress, sep='  ')}")
 
     def _line(self, text: str) -> None:
-        """Print a line that stays, above the one that is renewed."""
-        if self._is_terminal and self._shown:
-            self._stream.write("\r" + " " * self._shown + "\r")
-            self._shown = 0
-        print(text, file=self._stream, flush=True)
+        """Print a line that stays, above the bar."""
+        self._bar.console.print(text, markup=False)
 
     def close(self) -> None:
-        if self._is_terminal and self._shown:
-            print(file=self._stream, flush=True)
+        if self._bar.live.is_started:
+            self._bar.stop()
 
 
-def _status(progress: Progress, *, bar: bool) -> str:
-    """Return one line about a run that is learning."""
-    parts = [f"{progress.fraction:4.0%}"]
-    if bar:
-        full = round(20 * progress.fraction)
-        parts = ["█" * full + "░" * (20 - full) + parts[0]]
-    parts.append(f"step {progress.step:,}" + (f" of {progress.n_steps:,}" if progress.n_steps else ""))
+def _status(progress: Progress, *, sep: str) -> str:
+    """Return a few words about a run that is learning. With the bar they fit into 80 columns."""
+    parts = [f"step {progress.step:,}" + (f"/{progress.n_steps:,}" if progress.n_steps else "")]
     if progress.loss is not None:
-        parts.append(f"loss {progress.loss:.3f}")
+        parts.append(f"loss {progress.loss:.2f}")
     if progress.held_out_loss is not None:
-        parts.append(f"held out {progress.held_out_loss:.3f}")
-    parts.append(f"{progress.tokens_per_second:,.0f} tokens/s")
+        parts.append(f"held out {progress.held_out_loss:.2f}")
+    parts.append(f"{progress.tokens_per_second:,.0f} tok/s")
     if progress.seconds_left is not None:
         parts.append(f"{_clock(progress.seconds_left)} left")
-    return "  ".join(parts)
+    return sep.join(parts)
 
 
 def _summary(last: Progress, out: Path) -> None:
@@ -281,10 +278,21 @@ def _summary(last: Progress, out: Path) -> None:
             f"hesitates between about {loss['held_out_perplexity']:.1f} of {model['vocab_size']:,} tokens. "
             f"Knowing nothing would be ln({model['vocab_size']:,}) = {loss['knows_nothing']:.2f}."
         )
+    losses = [point["loss"] for point in last.metrics["curve"] if point["loss"] is not None]
+    if len(losses) > 1:
+        print(f"The loss, from {losses[0]:.1f} to {losses[-1]:.2f}:  {_sparkline(losses)}  ({out / 'loss.png'})")
     print()
     for said in last.replies[:4]:
         print(f"  you  {said.prompt}\n  {last.metrics['persona']}  {_one_line(said.reply, 150)}\n")
     print(f"Chat:  python -m guppylm chat {last.metrics['persona'] if out.parent == Path('models') else out}")
+
+
+def _sparkline(values: Sequence[float], width: int = 32) -> str:
+    """Return values as a row of bars, low to high."""
+    bars = "▁▂▃▄▅▆▇█"
+    picked = [values[i * (len(values) - 1) // (width - 1)] for i in range(width)] if len(values) > width else values
+    low, high = min(picked), max(picked)
+    return "".join(bars[round((value - low) / ((high - low) or 1) * (len(bars) - 1))] for value in picked)
 
 
 def _one_line(text: str, most: int) -> str:

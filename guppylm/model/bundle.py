@@ -18,7 +18,6 @@ Deliberately not: pickle, in any form; and no older layouts. A folder is a bundl
 
 from __future__ import annotations
 
-import secrets
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -101,6 +100,7 @@ class Bundle:
         *,
         dtype: Literal["fp32", "fp16"] = "fp32",
         other_files: Mapping[str, bytes] | None = None,
+        keep_previous: bool = False,
     ) -> Path:
         """Write the bundle to `folder`, taking the place of a bundle that is there, and return the folder.
 
@@ -108,19 +108,21 @@ class Bundle:
             dtype: "fp16" halves the size, for shipping; "fp32" keeps every bit.
             other_files: more files for the top of the folder, as `{"loss.png": …}`. A README.md among them is
                 used instead of the plain card.
+            keep_previous: whether to keep the bundle that is there beside the new one; see `folder.previous_of`.
 
         Raises:
+            OSError: no room, or no right to write; what was there is left as it was.
             BundleError: the place is taken by something else, or the weights hold no numbers.
         """
         target = Path(folder).resolve()
         files.check_place(target)
         contents = {**self._contents(dtype), **(other_files or {})}
-        beside = target.parent / f".{target.name}.{secrets.token_hex(4)}"
+        beside = files.place_beside(target)
         try:
             for path, content in contents.items():
                 (beside / path).parent.mkdir(parents=True, exist_ok=True)
                 (beside / path).write_bytes(content)
-            files.swap_in(beside, target)
+            files.swap_in(beside, target, keep=keep_previous)
         finally:
             shutil.rmtree(beside, ignore_errors=True)
         return target

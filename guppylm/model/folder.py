@@ -9,6 +9,7 @@ Deliberately not: repair. What is broken is named; the remedy is to fetch it or 
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import math
@@ -185,17 +186,15 @@ def previous_of(target: Path) -> Path:
     return target.parent / f".{target.name}.previous"
 
 
-def keep_previous(target: Path) -> None:
-    """Keep a copy of the bundle that is about to be replaced, instead of the one kept before."""
-    if target.is_dir():
-        shutil.rmtree(previous_of(target), ignore_errors=True)
-        shutil.copytree(target, previous_of(target))
+def swap_in(beside: Path, target: Path, *, keep: bool = False) -> None:
+    """Put the finished folder `beside` in the place of `target`; on failure, leave what was there.
 
-
-def swap_in(beside: Path, target: Path) -> None:
-    """Put the finished folder `beside` in the place of `target`; on failure, leave what was there."""
-    retired = target.parent / f".{target.name}.{secrets.token_hex(4)}"
+    Args:
+        keep: what was there becomes the previous bundle, instead of the one kept before.
+    """
+    retired = previous_of(target) if keep else place_beside(target)
     if target.exists():
+        shutil.rmtree(retired, ignore_errors=True)
         os.rename(target, retired)
     try:
         os.rename(beside, target)
@@ -203,7 +202,20 @@ def swap_in(beside: Path, target: Path) -> None:
         if retired.exists():
             os.rename(retired, target)
         raise
-    shutil.rmtree(retired, ignore_errors=True)
+    if not keep:
+        shutil.rmtree(retired, ignore_errors=True)
+
+
+def place_beside(target: Path) -> Path:
+    """Return the name of a hidden folder, not yet there, in which to write what will become `target`."""
+    return target.parent / f".{target.name}.{secrets.token_hex(4)}"
+
+
+def clear_leftovers(target: Path) -> None:
+    """Remove what a writer of `target` that was killed has left beside it."""
+    if target.exists():  # else one of them may be what it was killed just before putting back
+        for leftover in target.parent.glob(f".{glob.escape(target.name)}." + "[0-9a-f]" * 8):
+            shutil.rmtree(leftover, ignore_errors=True)
 
 
 def _check_complete(folder: Path) -> None:

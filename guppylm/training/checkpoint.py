@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import safetensors
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from guppylm.errors import TrainingError
@@ -50,7 +50,7 @@ def path_for(out: Path) -> Path:
 
 
 def write(run: Run) -> None:
-    """Write the file, taking the place of an older one in one go."""
+    """Write the file, taking the place of an older one in one go. Raises OSError, and the older one is still there."""
     weights = {f"model.{name}": tensor for name, tensor in run.model.state_dict().items()}
     tensors = {**weights, **_memory(run.optimizers), "dice": torch.get_rng_state()}
     state = {
@@ -64,8 +64,21 @@ def write(run: Run) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(path.name + ".new")
     on_cpu = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    save_file(on_cpu, beside, metadata={"state": json.dumps(state)})
-    os.replace(beside, path)
+    try:
+        with beside.open("wb") as file:
+            file.write(save(on_cpu, metadata={"state": json.dumps(state)}))
+            file.flush()
+            os.fsync(file.fileno())  # a rename must not reach the disk before what it renames
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def forget(out: Path) -> None:
+    """Remove the unfinished run of the bundle `out`, and what a power cut left of one."""
+    path = path_for(out)
+    for leftover in (path, path.with_name(path.name + ".new")):
+        leftover.unlink(missing_ok=True)
 
 
 def unfinished_settings(out: Path) -> TrainSettings:

@@ -110,8 +110,8 @@ def surprise(logits: Tensor, targets: Tensor) -> Tensor:
 def learned_positions(targets: Tensor) -> Tensor:
     """Return which places of targets (B, T) carry loss, counted row after row (N,), and a few that do not.
 
-    N is never 0, and a multiple of 128 if there are so many. Matrix libraries prepare code for every new size and hold on to it:
-    with each batch reading out another number of positions, that was three megabytes a step.
+    N is never 0, and a multiple of 128 if there are so many. Matrix libraries prepare code for every new size and
+    hold on to it: with each batch reading out another number of positions, that was three megabytes a step.
     """
     learned = (targets != IGNORE).flatten()
     others = (~learned).nonzero().flatten()

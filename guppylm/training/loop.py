@@ -26,7 +26,7 @@ import torch
 
 from guppylm.errors import TrainingError
 from guppylm.model.bundle import Bundle
-from guppylm.model.folder import check_place, keep_previous
+from guppylm.model.folder import check_place, clear_leftovers
 from guppylm.model.tokenizer import Tokenizer
 from guppylm.model.transformer import ModelConfig, Transformer
 from guppylm.packs.generate import SETS, Dataset, digest_of_rows, generate
@@ -78,6 +78,7 @@ def train(
     """
     out = Path(out)
     check_place(out)
+    clear_leftovers(out)
     unfinished = checkpoint.read(out, pack, settings) if resume else None
     world = world or World()
     device = world.agree_on(pick(world.place_for(settings.device), precision=settings.precision))
@@ -101,12 +102,12 @@ def train(
         raise
     except GeneratorExit:  # between two steps
         if run.step:
-            run.save(finished=False)
             run.checkpoint()
+            run.save(finished=False)
         raise
     metrics = run.save(finished=True)
     if world.is_first:
-        checkpoint.path_for(out).unlink(missing_ok=True)
+        checkpoint.forget(out)
     yield run.progress(stage="done", note=f"wrote {out}", said=run.last_said, metrics=metrics)
 
 
@@ -182,10 +183,11 @@ class Run:
                 self.mark_curve(with_exam=_passed(before, self.fraction, N_EXAMS))
             is_time_to_speak = self.fraction >= 1 or _is_one_or_three(self.step)
             said = self.speak() if is_time_to_speak else ()
+            note = ""
             if self.clock() - saved_at > CHECKPOINT_SECONDS:
-                self.checkpoint()
+                note = self.checkpoint()
                 saved_at = self.clock()
-            yield self.progress(said=said)
+            yield self.progress(said=said, note=note)
 
     def learn_from(self, batch: Batch) -> None:
         """Take one step: predict, measure, find the gradient, move; and note what was learned from what."""
@@ -288,10 +290,15 @@ class Run:
 
     # ---- leaving ---------------------------------------------------------------------------------------
 
-    def checkpoint(self) -> None:
-        """Write down what it takes to go on from here."""
-        if self.world.is_first:
+    def checkpoint(self) -> str:
+        """Write down what it takes to go on from here; return what went wrong, which is no reason to stop learning."""
+        if not self.world.is_first:
+            return ""
+        try:
             checkpoint.write(self)
+        except OSError as error:
+            return f"no checkpoint could be written: {error.strerror or error}; going on without"
+        return ""
 
     def save(self, *, finished: bool) -> dict[str, Any] | None:
         """Write the bundle and return its metrics; None in a process that leaves this to the first."""
@@ -311,8 +318,13 @@ class Run:
         title = f"{self.pack.title}, {self.model.n_parameters / 1e6:.1f}M parameters, {self.step:,} steps"
         picture = loss_png(self.curve, vocab_size=self.config.vocab_size, title=title)
         # Half the size, and no reply changes for it: weights are small numbers, and fp16 keeps three digits.
-        keep_previous(self.out)  # a good model must not be lost to a smaller or a stopped one
-        bundle.save(self.out, dtype="fp16", other_files={"loss.png": picture} if picture else None)
+        others = {"loss.png": picture} if picture else None
+        try:  # a good model must not be lost to a smaller or a stopped one, nor either to a full disk
+            bundle.save(self.out, dtype="fp16", other_files=others, keep_previous=True)
+        except OSError as error:
+            self.checkpoint()
+            message = f"{self.out} could not be written: {error.strerror or error}."
+            raise TrainingError(message, "Make room, then go on with --resume.") from error
         return metrics
 
 
