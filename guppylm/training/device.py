@@ -76,6 +76,11 @@ class Device:
         """How many positions to read out together, each giving as many numbers as there are tokens to choose from."""
         return 512 if self.kind == "cpu" else 2**30
 
+    @property
+    def steps_between_looks(self) -> int:
+        """How many steps go by until their losses are asked for. A GPU must finish all it has queued to tell one."""
+        return 16 if self.kind == "cuda" else 1
+
     def take(self, *tensors: Tensor) -> tuple[Tensor, ...]:
         """Return tensors of the CPU on this device. A GPU fetches them while it works on what it already has."""
         if self.kind == "cuda":

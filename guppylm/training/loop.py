@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from guppylm.errors import TrainingError
 from guppylm.model.bundle import Bundle
@@ -39,7 +40,7 @@ from guppylm.training.gradient import Gradients
 from guppylm.training.metrics import describe, mean
 from guppylm.training.optimizer import build, learning_rate_at, set_learning_rate
 from guppylm.training.prepare import ear, make_tokenizer
-from guppylm.training.progress import Progress, Stage
+from guppylm.training.progress import Progress, Stage, is_one_or_three, passed
 from guppylm.training.replies import Said, replies
 from guppylm.training.settings import TrainSettings
 from guppylm.training.weights import rare_tokens, weights_of
@@ -148,7 +149,8 @@ class Run:
         self.step = 0
         self.n_tokens = 0
         self.elapsed_seconds = 0.0
-        self.losses: list[float] = []  # since the last point of the curve
+        self.unread: list[Tensor] = []  # losses of the last steps, () each, that nobody has asked the device for yet
+        self.losses: list[float] = []  # those read since the last point of the curve
         self.curve: list[dict[str, Any]] = []
         self.replay: list[dict[str, Any]] = []
         self.speed: deque[tuple[int, float]] = deque(maxlen=20)  # tokens and seconds of the last steps
@@ -179,22 +181,20 @@ class Run:
             self.learn_from(self.batches[self.step])
             self.elapsed_seconds = self.world.agree(self.clock() - began)
 
-            if _passed(before, self.fraction, N_CURVE_POINTS):
-                self.mark_curve(with_exam=_passed(before, self.fraction, N_EXAMS))
-            is_time_to_speak = self.fraction >= 1 or _is_one_or_three(self.step)
+            if passed(before, self.fraction, N_CURVE_POINTS):
+                self.mark_curve(with_exam=passed(before, self.fraction, N_EXAMS))
+            is_time_to_speak = self.fraction >= 1 or is_one_or_three(self.step)
             said = self.speak() if is_time_to_speak else ()
             note = ""
             if self.clock() - saved_at > CHECKPOINT_SECONDS:
-                note = self.checkpoint()
-                saved_at = self.clock()
+                note, saved_at = self.checkpoint(), self.clock()
             yield self.progress(said=said, note=note)
 
     def learn_from(self, batch: Batch) -> None:
         """Take one step: predict, measure, find the gradient, move; and note what was learned from what."""
         started = self.clock()
         self.model.train()
-        share = learning_rate_at(self.fraction, warm_up=self.settings.optimizer.warm_up)
-        set_learning_rate(self.optimizers, share)
+        set_learning_rate(self.optimizers, learning_rate_at(self.fraction, warm_up=self.settings.optimizer.warm_up))
 
         part = self.world.share(batch)
         weights = weights_of(part, self.settings.emphasis, self.rare)  # (B, T)
@@ -208,8 +208,16 @@ class Run:
 
         self.step += 1
         self.n_tokens += batch.n_tokens
-        self.losses.append(_finite(self.world.total(loss) / batch.n_learned, self.step))
+        self.unread.append(loss / batch.n_learned)
+        if len(self.unread) >= self.device.steps_between_looks or self.world.size > 1:
+            self.read_losses()
         self.speed.append((batch.n_tokens, self.clock() - started))
+
+    def read_losses(self) -> None:
+        """Look at the losses of the last steps. Raises TrainingError where one is no number."""
+        for number, loss in enumerate(self.unread, start=self.step + 1 - len(self.unread)):
+            self.losses.append(_finite(self.world.total(loss), number))
+        self.unread.clear()
 
     def _first_position(self, batch: Batch) -> int:
         """Return where the rows of this step begin: mostly at 0, now and then anywhere that they fit.
@@ -234,6 +242,7 @@ class Run:
 
     def mark_curve(self, *, with_exam: bool) -> None:
         """Add a point to the loss curve."""
+        self.read_losses()
         held_out = self.exam_loss("held_out") if with_exam else None
         point = {"step": self.step, "n_tokens": self.n_tokens, "loss": mean(self.losses)}
         self.curve.append({**point, "held_out_loss": held_out})
@@ -251,7 +260,7 @@ class Run:
 
     @property
     def loss(self) -> float | None:
-        """Of the last batch; None before there was one."""
+        """Of the last batch that was looked at; None before there was one."""
         return self.losses[-1] if self.losses else self._last_in_curve("loss")
 
     @property
@@ -294,6 +303,7 @@ class Run:
         """Write down what it takes to go on from here; return what went wrong, which is no reason to stop learning."""
         if not self.world.is_first:
             return ""
+        self.read_losses()
         try:
             checkpoint.write(self)
         except OSError as error:
@@ -323,8 +333,11 @@ class Run:
             bundle.save(self.out, dtype="fp16", other_files=others, keep_previous=True)
         except OSError as error:
             self.checkpoint()
+            kept = checkpoint.path_for(self.out).exists()
             message = f"{self.out} could not be written: {error.strerror or error}."
-            raise TrainingError(message, "Make room, then go on with --resume.") from error
+            raise TrainingError(
+                message, f"Make room, then {'go on with --resume' if kept else 'train again'}."
+            ) from error
         return metrics
 
 
@@ -336,13 +349,3 @@ def _finite(loss: float, step: int) -> float:
         f"The loss is {loss} at step {step}: the model has come apart.",
         "Train with --precision fp32, or with lower learning rates.",
     )
-
-
-def _passed(before: float, now: float, n_marks: int) -> bool:
-    """Say whether one of n_marks evenly spaced marks lies between two fractions of a run."""
-    return int(before * n_marks) < int(now * n_marks)
-
-
-def _is_one_or_three(step: int) -> bool:
-    """Say whether a step is 1, 3, 10, 30, 100, 300, …: most happens early."""
-    return str(step).rstrip("0") in ("1", "3")

@@ -42,3 +42,13 @@ class Progress:
     seconds_left: float | None = None
     replies: tuple[Said, ...] = ()
     metrics: Mapping[str, Any] | None = field(default=None, repr=False)
+
+
+def passed(before: float, now: float, n_marks: int) -> bool:
+    """Say whether one of n_marks evenly spaced marks lies between two fractions of a run."""
+    return int(before * n_marks) < int(now * n_marks)
+
+
+def is_one_or_three(step: int) -> bool:
+    """Say whether a step is 1, 3, 10, 30, 100, 300, …: most happens early."""
+    return str(step).rstrip("0") in ("1", "3")

@@ -16,6 +16,7 @@ from guppylm.model import Bundle
 from guppylm.packs.load import load_pack
 from guppylm.training import checkpoint, loop
 from guppylm.training.batches import IGNORE
+from guppylm.training.device import Device
 from guppylm.training.loop import Run, train
 from guppylm.training.settings import TrainSettings
 
@@ -42,6 +43,12 @@ def test_the_same_seed_gives_the_same_weights(moth, moth_run, settings, tmp_path
     again = tmp_path / "again"
     list(train(moth, settings, again))
     assert weights(again) == weights(moth_run.out)
+
+
+def test_a_device_that_is_seldom_asked_tells_the_same_curve(moth, moth_run, settings, tmp_path, monkeypatch):
+    monkeypatch.setattr(Device, "steps_between_looks", 5)
+    reports = list(train(moth, settings, tmp_path / "moth"))
+    assert reports[-1].metrics["curve"] == moth_run.metrics["curve"]
 
 
 def test_another_seed_gives_other_weights(moth, moth_run, settings, tmp_path):
