@@ -37,6 +37,8 @@ from tokenizers import decoders, models, pre_tokenizers, trainers
 
 from guppylm.errors import BundleError
 
+Text = str | Sequence[int]  # as people write it, or as the ids that stand for it
+
 CONTROL_TOKENS = ("<pad>", "<|im_start|>", "<|im_end|>")  # ids 0, 1, 2; the gists follow
 
 # The same chat format in the language that `transformers` reads; a test holds the two together.
@@ -130,6 +132,13 @@ class Tokenizer:
         """
         return self._ids(_spaced(text))
 
+    def encode_all(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return what `encode` does for each of many texts, on all cores."""
+        found = self._bpe.encode_batch_fast(
+            [_without_surrogates(_spaced(text)) for text in texts], add_special_tokens=False
+        )
+        return [one.ids for one in found]
+
     def _ids(self, text: str) -> list[int]:
         return self._bpe.encode(_without_surrogates(text), add_special_tokens=False).ids
 
@@ -142,8 +151,10 @@ class Tokenizer:
         data = b"".join(self._bytes[id] for id in ids).removeprefix(b" ")
         return codecs.getincrementaldecoder("utf-8")("replace").decode(data, final=not unfinished)
 
-    def conversation(self, turns: Sequence[tuple[str, str]], *, gist: str = "") -> tuple[list[int], list[int]]:
+    def conversation(self, turns: Sequence[tuple[Text, Text]], *, gist: str = "") -> tuple[list[int], list[int]]:
         """Return ids and mask of a whole conversation, (message, reply) a turn; used in training.
+
+        Each text may be given as the ids that `encode` makes of it.
 
         The mask is 1 on what the persona has to learn to write: its replies, their gists and their end markers.
 
@@ -154,12 +165,12 @@ class Tokenizer:
         mask: list[int] = []
         for message, reply in turns:
             opening = self._opening(message, is_first=not ids)
-            answer = [*self._gist(gist), *self.encode(reply), self.end_id]
+            answer = [*self._gist(gist), *self._words(reply), self.end_id]
             ids += opening + answer
             mask += [0] * len(opening) + [1] * len(answer)
         return ids, mask
 
-    def prompt(self, turns: Sequence[tuple[str, str]], message: str | Sequence[int]) -> list[int]:
+    def prompt(self, turns: Sequence[tuple[Text, Text]], message: Text) -> list[int]:
         """Return the ids of the same text up to where the reply to `message` starts; used in chat.
 
         The message may be given as ids, where only the end of a long one is wanted.
@@ -170,11 +181,13 @@ class Tokenizer:
     def _gist(self, name: str) -> list[int]:
         return [self.gists[name]] if name else []
 
-    def _opening(self, message: str | Sequence[int], *, is_first: bool) -> list[int]:
+    def _words(self, text: Text) -> Sequence[int]:
+        return self.encode(text) if isinstance(text, str) else text
+
+    def _opening(self, message: Text, *, is_first: bool) -> list[int]:
         """A message and everything around it, up to where the reply starts."""
         before = [] if is_first else self._newline
-        words = self.encode(message) if isinstance(message, str) else message
-        asked = [self.start_id, *self._user, *words, self.end_id]
+        asked = [self.start_id, *self._user, *self._words(message), self.end_id]
         return [*before, *asked, *self._newline, self.start_id, *self._assistant]
 
     def pieces(self, ids: Iterable[int]) -> list[Piece]:

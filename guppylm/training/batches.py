@@ -77,9 +77,12 @@ def encode(
 
     Raises TrainingError naming the first that exceeds the context.
     """
+    conversations = list(conversations)
+    texts = (text for one in conversations for message, reply in one.turns for text in (hear(message), reply))
+    words = iter(tokenizer.encode_all(list(texts)))  # ids of messages and replies in turn
     rows = []
     for number, conversation in enumerate(conversations, start=1):
-        turns = [(hear(message), reply) for message, reply in conversation.turns]
+        turns = [(next(words), next(words)) for _ in conversation.turns]
         ids, mask = tokenizer.conversation(turns, gist=conversation.gist)
         if len(ids) - 1 > context:  # the last token is only ever a target
             said = " … ".join(conversation.turns[0])

@@ -36,8 +36,8 @@ def rare_tokens(batches: Batches, vocab_size: int) -> Tensor:
     n_rows = torch.zeros(vocab_size, dtype=torch.long)
     for batch in batches.epoch():
         rows, places = (batch.targets != IGNORE).nonzero(as_tuple=True)
-        pairs = torch.stack((rows, batch.targets[rows, places])).unique(dim=1)  # each token once a row
-        n_rows += torch.bincount(pairs[1], minlength=vocab_size)
+        pairs = (rows * vocab_size + batch.targets[rows, places]).unique()  # each token once a row
+        n_rows += torch.bincount(pairs % vocab_size, minlength=vocab_size)
     return n_rows <= max(1, RARE * batches.n_rows)
 
 
