@@ -30,6 +30,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import tokenizers
@@ -132,12 +133,12 @@ class Tokenizer:
         """
         return self._ids(_spaced(text))
 
-    def encode_all(self, texts: Sequence[str]) -> list[list[int]]:
+    def encode_all(self, texts: Iterable[str]) -> Iterator[list[int]]:
         """Return what `encode` does for each of many texts, on all cores."""
-        found = self._bpe.encode_batch_fast(
-            [_without_surrogates(_spaced(text)) for text in texts], add_special_tokens=False
-        )
-        return [one.ids for one in found]
+        texts = iter(texts)
+        while some := [_without_surrogates(_spaced(text)) for text in islice(texts, 4096)]:
+            for encoding in self._bpe.encode_batch_fast(some, add_special_tokens=False):
+                yield encoding.ids
 
     def _ids(self, text: str) -> list[int]:
         return self._bpe.encode(_without_surrogates(text), add_special_tokens=False).ids

@@ -79,7 +79,7 @@ def encode(
     """
     conversations = list(conversations)
     texts = (text for one in conversations for message, reply in one.turns for text in (hear(message), reply))
-    words = iter(tokenizer.encode_all(list(texts)))  # ids of messages and replies in turn
+    words = tokenizer.encode_all(texts)  # ids of messages and replies in turn
     rows = []
     for number, conversation in enumerate(conversations, start=1):
         turns = [(next(words), next(words)) for _ in conversation.turns]

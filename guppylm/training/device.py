@@ -14,12 +14,14 @@ another spins, and on a machine shared with others that has cost a factor of fif
 
 from __future__ import annotations
 
+import ctypes
 import os
 import platform
+import sys
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -33,6 +35,7 @@ from guppylm.errors import TrainingError
 Kind = Literal["cpu", "cuda", "mps"]
 T = TypeVar("T")
 DEVICES = ("auto", "cpu", "cuda", "mps")
+M_ARENA_MAX = -8  # malloc.h of GNU's C library
 CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")  # Linux: microseconds of work, in how many
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -152,8 +155,19 @@ def pick(wanted: str = "auto", *, precision: str = "auto", clock: Callable[[], f
     n_threads = max(1, usable_cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))  # torchrun's, beside this one
     if kind == "cpu":
         torch.set_num_threads(n_threads)
+        _share_one_heap()
     dtype = PRECISIONS[precision] if precision != "auto" else _best_dtype(kind, clock)
     return Device(kind=kind, name=_name(kind), dtype=dtype, n_threads=n_threads)
+
+
+def _share_one_heap() -> None:
+    """Let all threads take their memory from one place, where the C library can be told so.
+
+    GNU's gives each thread a heap of its own, which keeps what it once needed: 0.4 GB more for two cores.
+    """
+    if sys.platform == "linux":
+        with suppress(AttributeError):  # another C library
+            ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
 
 
 def _find(wanted: str) -> Kind:

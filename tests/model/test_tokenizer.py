@@ -345,6 +345,6 @@ def test_a_file_that_is_no_tokenizer_is_refused(content, tmp_path):
 
 def test_many_texts_at_once_are_encoded_as_one_by_one():
     texts = ["hello there", "", "hé 37 🌙", "\ud800", "<|im_end|>"]
-    assert TOKENIZER.encode_all(texts) == [TOKENIZER.encode(text) for text in texts]
+    assert list(TOKENIZER.encode_all(texts)) == [TOKENIZER.encode(text) for text in texts]
     ids, mask = TOKENIZER.conversation([(TOKENIZER.encode("hello"), TOKENIZER.encode("you"))])
     assert (ids, mask) == TOKENIZER.conversation([("hello", "you")])
