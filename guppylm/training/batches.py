@@ -32,6 +32,7 @@ from torch import Tensor
 from guppylm.errors import TrainingError
 from guppylm.model.tokenizer import Tokenizer
 
+P_MOVED = 0.05  # share of the batches whose rows begin at another position than the first
 MULTIPLE = 4  # of tokens; what a row's length is rounded up to
 IGNORE = -100  # a target that carries no loss; torch's cross_entropy skips it
 
@@ -148,6 +149,17 @@ class Batches:
             plan += [(number, order[part::n_batches]) for part in range(n_batches)]
         rng.shuffle(plan)
         return plan
+
+
+def first_position(batch: Batch, *, context: int, seed: str) -> int:
+    """Return where the rows of a batch begin: mostly at 0, now and then anywhere that they fit.
+
+    No row is as long as the context. Without this the positions behind the longest row would stay as random
+    as they began, and a long message would be answered with noise.
+    """
+    rng = random.Random(f"{seed}/position")
+    n_free = max(0, context - batch.ids.shape[1])
+    return rng.randint(0, n_free) if rng.random() < P_MOVED else 0
 
 
 def _buckets(rows: Sequence[Row], batch_tokens: int) -> list[list[Row]]:

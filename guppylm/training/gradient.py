@@ -11,6 +11,7 @@ and takes the batch whole.
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Sequence
 from functools import partial
 from itertools import pairwise
@@ -115,7 +116,8 @@ def learned_positions(targets: Tensor) -> Tensor:
     """
     learned = (targets != IGNORE).flatten()
     others = (~learned).nonzero().flatten()
-    n_missing = -max(1, int(learned.sum())) % 128
+    n_learned = int(learned.sum())
+    n_missing = 128 * max(1, math.ceil(n_learned / 128)) - n_learned
     return torch.cat((learned.nonzero().flatten(), others[:n_missing]))
 
 

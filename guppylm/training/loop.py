@@ -15,10 +15,10 @@ The loss is the mean surprise, in nats, at each token of the replies; what is ma
 from __future__ import annotations
 
 import dataclasses
-import random
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ from guppylm.model.transformer import ModelConfig, Transformer
 from guppylm.packs.generate import SETS, Dataset, digest_of_rows, generate
 from guppylm.packs.pack import Pack
 from guppylm.training import checkpoint
-from guppylm.training.batches import Batch, Batches, HasTurns, encode
+from guppylm.training.batches import Batch, Batches, HasTurns, encode, first_position
 from guppylm.training.curve import loss_png
 from guppylm.training.device import Cores, Device, pick
 from guppylm.training.gradient import Gradients
@@ -46,9 +46,9 @@ from guppylm.training.settings import TrainSettings
 from guppylm.training.weights import rare_tokens, weights_of
 from guppylm.training.world import World
 
-P_MOVED = 0.05  # share of the steps whose rows begin at another position than the first
 N_CURVE_POINTS = 200  # of the loss curve over a whole run
-N_EXAMS = 10  # how often a whole run stops to measure the held-out loss
+N_EXAMS = 10  # how often a whole run stops to measure the held-out loss, on
+N_GLANCED_AT = 4  # batches of it, always the same; at its end on all
 N_STARTERS = 8  # messages to try it on now and then
 CHECKPOINT_SECONDS = 60.0  # what a power cut may cost
 
@@ -199,7 +199,8 @@ class Run:
         part = self.world.share(batch)
         weights = weights_of(part, self.settings.emphasis, self.rare)  # (B, T)
         weights = weights / self.world.total(weights.sum())  # the loss is a weighted mean
-        loss = self.gradients.add(part, weights, first=self._first_position(batch))
+        first = first_position(batch, context=self.config.context, seed=f"{self.settings.seed}/{self.step}")
+        loss = self.gradients.add(part, weights, first=first)
         self.world.add_up_gradients(self.model)
         for optimizer in self.optimizers:
             self.scaler.step(optimizer)
@@ -219,31 +220,24 @@ class Run:
             self.losses.append(_finite(self.world.total(loss), number))
         self.unread.clear()
 
-    def _first_position(self, batch: Batch) -> int:
-        """Return where the rows of this step begin: mostly at 0, now and then anywhere that they fit.
-
-        No row is as long as the context. Without this the positions behind the longest row would stay as random
-        as they began, and a long message would be answered with noise.
-        """
-        rng = random.Random(f"{self.settings.seed}/{self.step}/position")
-        n_free = max(0, self.config.context - batch.ids.shape[1])
-        return rng.randint(0, n_free) if rng.random() < P_MOVED else 0
-
     # ---- looking up ------------------------------------------------------------------------------------
 
-    def exam_loss(self, name: str) -> float | None:
-        """Return the mean loss on the replies of one set; None where there are none, or another process looks."""
+    def exam_loss(self, name: str, *, most: int | None = None) -> float | None:
+        """Return the mean loss on the replies of one set, or of so many batches of it.
+
+        None where there are no rows, or where another process looks.
+        """
         if name not in self.exams or not self.world.is_first:
             return None
         self.model.eval()
-        batches = list(self.exams[name].epoch())
+        batches = list(islice(self.exams[name].epoch(), most))
         total = sum(self.gradients.measure(batch) for batch in batches)
         return total / sum(batch.n_learned for batch in batches)
 
     def mark_curve(self, *, with_exam: bool) -> None:
         """Add a point to the loss curve."""
         self.read_losses()
-        held_out = self.exam_loss("held_out") if with_exam else None
+        held_out = self.exam_loss("held_out", most=N_GLANCED_AT) if with_exam else None
         point = {"step": self.step, "n_tokens": self.n_tokens, "loss": mean(self.losses)}
         self.curve.append({**point, "held_out_loss": held_out})
         self.losses = []

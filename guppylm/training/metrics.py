@@ -36,7 +36,7 @@ def describe(run: Run, *, finished: bool, exams: Mapping[str, float | None]) -> 
         "finished": finished,
         "max_turns": 1,
         "hears": run.pack.voice.case,  # how chat shows a message to the model; see model/ear.py
-        # Chat shows the model no more than this. Every position has been learned (see loop.P_MOVED), but a message
+        # Chat shows the model no more than this. Every position has been learned (see batches.P_MOVED), but a message
         # much longer than any that was trained muddles it.
         "n_positions_trained": min(run.config.context, 7 * run.batches.longest // 5),
         "seed": run.settings.seed,
