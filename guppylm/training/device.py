@@ -146,12 +146,10 @@ def pick(wanted: str = "auto", *, precision: str = "auto", clock: Callable[[], f
     Raises:
         TrainingError: this machine has no such device, or there is none by that name.
     """
-    if wanted not in DEVICES:
-        raise TrainingError(f"There is no device called {wanted}.", f"Choose one of: {', '.join(DEVICES)}.")
     if precision != "auto" and precision not in PRECISIONS:
         known = ", ".join(["auto", *PRECISIONS])
         raise TrainingError(f"There is no precision called {precision}.", f"Choose one of: {known}.")
-    kind = _find(wanted)
+    kind = find_kind(wanted)
     n_threads = max(1, usable_cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))  # torchrun's, beside this one
     if kind == "cpu":
         torch.set_num_threads(n_threads)
@@ -170,7 +168,10 @@ def _share_one_heap() -> None:
             ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
 
 
-def _find(wanted: str) -> Kind:
+def find_kind(wanted: str) -> Kind:
+    """Return the kind of device that `wanted` means on this machine. Raises TrainingError where there is none."""
+    if wanted not in DEVICES:
+        raise TrainingError(f"There is no device called {wanted}.", f"Choose one of: {', '.join(DEVICES)}.")
     there: dict[Kind, bool] = {
         "cuda": torch.cuda.is_available(),
         "mps": torch.backends.mps.is_available(),

@@ -327,3 +327,17 @@ def test_a_persona_that_speaks_lower_case_learns_from_what_it_will_be_shown(run,
     texts = [run.tokenizer.decode(ids) for batch in quiet.batches.epoch() for ids in batch.ids.tolist()]
     assert any(row.input != row.input.lower() for row in run.dataset.train)
     assert min(1, sum(text != text.lower() for text in texts)) == n_loud
+
+
+@pytest.mark.parametrize(
+    ("asked", "preset"),
+    [
+        ({}, "9m"),
+        ({"device": "cpu", "minutes": 5}, "3m"),
+        ({"device": "cpu", "minutes": 60}, "9m"),
+        ({"device": "cpu", "minutes": 5, "preset": "9m"}, "9m"),
+        ({"device": "cpu", "minutes": 60, "preset": "smoke"}, "smoke"),
+    ],
+)
+def test_a_cpu_with_few_minutes_trains_a_small_model_unless_told_otherwise(asked, preset):
+    assert TrainSettings.of(**asked).preset == preset
