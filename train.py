@@ -267,6 +267,8 @@ def _status(progress: Progress, *, sep: str) -> str:
 
 
 def _summary(last: Progress, out: Path) -> None:
+    from guppylm.model.folder import previous_of
+
     assert last.metrics is not None
     model, learned, loss = (last.metrics[part] for part in ("model", "training", "loss"))
     print(
@@ -286,6 +288,8 @@ def _summary(last: Progress, out: Path) -> None:
     print()
     for said in last.replies[:4]:
         print(f"  you  {said.prompt}\n  {last.metrics['persona']}  {_one_line(said.reply, 150)}\n")
+    if (kept := previous_of(out)).is_dir():
+        print(f"The bundle that was there before is kept in {kept}.")
     print(f"Chat:  python -m guppylm chat {last.metrics['persona'] if out.parent == Path('models') else out}")
 
 

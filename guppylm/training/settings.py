@@ -21,7 +21,7 @@ from guppylm.training.weights import Emphasis
 # smoke is for tests; its model learns to speak but not to listen.
 RECIPES: dict[str, dict[str, Any]] = {
     "9m": {"n_rows": 60_000, "n_steps": 1750, "batch_tokens": 4096, "vocab_size": 4096},
-    "3m": {"n_rows": 60_000, "n_steps": 1800, "batch_tokens": 4096, "vocab_size": 4096},
+    "3m": {"n_rows": 120_000, "n_steps": 1800, "batch_tokens": 4096, "vocab_size": 4096},
     "smoke": {"n_rows": 3_000, "n_steps": 150, "batch_tokens": 2048, "vocab_size": 1536},
 }
 
