@@ -88,7 +88,7 @@ class Device:
         """Return tensors of the CPU on this device. A GPU fetches them while it works on what it already has."""
         if self.kind == "cuda":
             tensors = tuple(tensor.pin_memory() for tensor in tensors)  # others it can only fetch when idle
-        return tuple(tensor.to(self.torch_device, non_blocking=True) for tensor in tensors)
+        return tuple(tensor.to(self.torch_device, non_blocking=self.kind == "cuda") for tensor in tensors)
 
     def autocast(self) -> AbstractContextManager[None]:
         """Multiply matrices in `dtype` inside this context; sums and softmax stay in float32."""
