@@ -37,7 +37,7 @@ from guppylm.model.tokenizer import Tokenizer
 from guppylm.model.transformer import ModelConfig, Transformer
 from guppylm.packs.generate import generate
 from guppylm.packs.load import load_pack
-from guppylm.training.batches import IGNORE, Row, encode
+from guppylm.training.batches import IGNORE, Row, encode, read_and_said
 from guppylm.training.device import pick
 from guppylm.training.prepare import ear, make_tokenizer
 
@@ -128,9 +128,9 @@ def learning_rate(step: int, n_steps: int) -> float:
 
 def padded(rows: Sequence[Row]) -> tuple[Tensor, Tensor]:
     """Return ids and targets (B, T) of rows side by side, as long as the longest."""
-    ids = torch.nn.utils.rnn.pad_sequence([row[:-1] for row, _ in rows], True, Tokenizer.pad_id)
-    targets = [row[1:].masked_fill(~mask[1:], IGNORE) for row, mask in rows]
-    return ids.long(), torch.nn.utils.rnn.pad_sequence(targets, True, IGNORE).long()
+    ids, targets = zip(*map(read_and_said, rows), strict=True)
+    pad = torch.nn.utils.rnn.pad_sequence
+    return pad(ids, True, Tokenizer.pad_id).long(), pad(targets, True, IGNORE).long()
 
 
 def main() -> int:

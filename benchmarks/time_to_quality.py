@@ -1,11 +1,12 @@
 """Measures how much sooner our training reaches what the plain recipe reaches, both on this machine and at once.
 
-    python benchmarks/time_to_quality.py                                whole: 10,000 plain steps; hours on two cores
-    python benchmarks/time_to_quality.py --plain-steps 400 --steps 40   shortened: both schedules end sooner
-    python benchmarks/time_to_quality.py --precision fp32               ours without bf16
+    python benchmarks/time_to_quality.py                           whole: 10,000 plain steps; hours on two cores
+    python benchmarks/time_to_quality.py --ours 9m:1400 3m:1800    two of ours, with so many steps each
+    python benchmarks/time_to_quality.py --plain-steps 400 --ours 9m:40    shortened: both schedules end sooner
+    python benchmarks/time_to_quality.py --precision fp32          ours without bf16
     python benchmarks/time_to_quality.py --json > time.json
 
-The two take turns, so that whatever else the machine does slows both alike, and only their own steps are timed. The
+All take turns, so that whatever else the machine does slows all alike, and only their own steps are timed. The
 quality is the held-out loss of the same rows: the mean surprise at a token of a reply. The goal is the plain recipe's
 loss at its end, and its time the first at which it was there; in between two looks it is found on the straight line.
 
@@ -39,9 +40,11 @@ import torch
 from plain_recipe import N_STEPS, PlainRun
 
 from guppylm.errors import GuppyError
+from guppylm.model.tokenizer import Tokenizer
 from guppylm.model.transformer import ModelConfig
-from guppylm.packs.generate import generate
+from guppylm.packs.generate import Dataset, generate
 from guppylm.packs.load import load_pack
+from guppylm.packs.pack import Pack
 from guppylm.training.batches import encode
 from guppylm.training.device import Device, pick
 from guppylm.training.loop import Run
@@ -55,12 +58,13 @@ N_LOOKS = 25  # at the held-out loss, over each run
 
 @dataclass
 class Contestant:
-    """One of the two, and what its steps have cost.
+    """One of those that take turns, and what its steps have cost.
 
     Attributes:
         fraction: how much of its run is done.
         learn: takes one step.
         look: returns the held-out loss.
+        read: returns how many steps it took and tokens it read.
         looks: (seconds, loss), first to last.
     """
 
@@ -68,6 +72,7 @@ class Contestant:
     fraction: Callable[[], float]
     learn: Callable[[], None]
     look: Callable[[], float]
+    read: Callable[[], tuple[int, int]]
     seconds: float = 0.0
     looks: list[tuple[float, float]] = field(default_factory=list)
 
@@ -93,6 +98,44 @@ class Contestant:
             before = (seconds, reached)
         return None
 
+    def result(self, goal: float) -> dict[str, Any]:
+        """Return what it did, and when it reached the goal."""
+        steps, tokens = self.read()
+        numbers = {"steps": steps, "tokens": tokens, "seconds": self.seconds, "looks": self.looks}
+        return {"name": self.name, **numbers, "reached_goal_after": self.seconds_to(goal)}
+
+
+class Ours(Contestant):
+    """Our training, of one preset; counts what it multiplies."""
+
+    def __init__(self, preset: str, n_steps: int, material: Material, args: argparse.Namespace) -> None:
+        tokenizer = material.tokenizer
+        settings = TrainSettings.of(
+            preset, n_rows=args.rows, n_steps=n_steps, seed=args.seed, device=args.device, precision=args.precision
+        )
+        run = Run(material.pack, settings, material.device, material.dataset, tokenizer, out=Path("nowhere"))
+        self.flops = 0.0
+
+        def learn() -> None:
+            batch = run.batches[run.step]
+            self.flops += flops_of(run.config, tuple(batch.ids.shape), batch.n_learned)
+            run.learn_from(batch)
+
+        def look() -> float:
+            return run.exam_loss("held_out") or math.inf
+
+        super().__init__(f"ours, {preset}", lambda: run.fraction, learn, look, lambda: (run.step, run.n_tokens))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Material:
+    """What all of them learn from, and on what."""
+
+    pack: Pack
+    dataset: Dataset
+    tokenizer: Tokenizer
+    device: Device
+
 
 def main() -> int:
     args = _parser().parse_args()
@@ -110,59 +153,54 @@ def main() -> int:
 
 
 def measure(args: argparse.Namespace) -> dict[str, Any]:
-    """Let both run, in turns, and return what they reached and when."""
+    """Let all run, in turns, and return what they reached and when."""
     pack = load_pack(args.persona)
     dataset = generate(pack, n_rows=args.rows, seed=args.seed)
-    settings = TrainSettings.of(
-        args.preset, n_rows=args.rows, n_steps=args.steps, seed=args.seed, device=args.device, precision=args.precision
-    )
-    tokenizer = make_tokenizer(pack, dataset, vocab_size=settings.vocab_size)
-    device = pick(settings.device, precision=settings.precision)
-    run = Run(pack, settings, device, dataset, tokenizer, out=Path("nowhere"))
-    config = ModelConfig.preset(args.preset, vocab_size=tokenizer.vocab_size)
-    rows, exam = (
-        encode(part, tokenizer, context=config.context, hear=ear(pack)) for part in (dataset.train, dataset.held_out)
-    )
-    plain = PlainRun(config, rows, exam, n_steps=args.plain_steps, device=args.device, seed=args.seed)
-    flops = 0.0
+    tokenizer = make_tokenizer(pack, dataset, vocab_size=TrainSettings.of(args.preset).vocab_size)
+    device = pick(args.device, precision=args.precision)
+    material = Material(pack=pack, dataset=dataset, tokenizer=tokenizer, device=device)
+    theirs = _plain(material, args)
+    all_ours = [Ours(preset, n_steps, material, args) for preset, n_steps in args.ours]
 
-    def learn() -> None:
-        nonlocal flops
-        batch = run.batches[run.step]
-        flops += flops_of(config, tuple(batch.ids.shape), batch.n_learned)
-        run.learn_from(batch)
-
-    ours = Contestant("ours", lambda: run.fraction, learn, lambda: run.exam_loss("held_out") or math.inf)
-    theirs = Contestant("plain", lambda: plain.fraction, plain.learn, plain.exam_loss)
     synchronize = torch.cuda.synchronize if device.kind == "cuda" else lambda: None
     for look in range(N_LOOKS + 1):
-        for one in (theirs, ours):
+        for one in (theirs, *all_ours):
             one.step_to(look / N_LOOKS, synchronize)
-        print(
-            f"\r{look / N_LOOKS:4.0%}  plain {theirs.looks[-1][1]:.3f} after {theirs.seconds:,.0f} s, "
-            f"ours {ours.looks[-1][1]:.3f} after {ours.seconds:,.0f} s",
-            end="",
-            file=sys.stderr,
-            flush=True,
+        so_far = "; ".join(
+            f"{one.name} {one.looks[-1][1]:.3f} after {one.seconds:,.0f} s" for one in (theirs, *all_ours)
         )
-    print(file=sys.stderr)
+        print(f"{look / N_LOOKS:4.0%}  {so_far}", file=sys.stderr, flush=True)
     goal = theirs.looks[-1][1]
-    reached, took = ours.seconds_to(goal), theirs.seconds_to(goal)
     best = peak(device)
+    plain = theirs.result(goal)
+    ours = []
+    for one in all_ours:
+        found = one.result(goal)
+        took, reached = plain["reached_goal_after"], found["reached_goal_after"]
+        times = took / reached if took and reached else None
+        ours.append({**found, "times_faster": times, "share_of_peak": one.flops / one.seconds / best})
     return {
         "command": sys.argv,
         "torch": torch.__version__,
         "device": device.describe(),
         "goal": goal,
-        "plain": {"steps": plain.step, "tokens": plain.n_tokens, "seconds": theirs.seconds, "looks": theirs.looks},
-        "ours": {"steps": run.step, "tokens": run.n_tokens, "seconds": ours.seconds, "looks": ours.looks},
-        "plain_reached_it_after": took,
-        "ours_reached_it_after": reached,
-        "times_faster": took / reached if took and reached else None,
+        "plain": plain,
+        "ours": ours,
         "peak_tflops": best / 1e12,
-        "share_of_peak": flops / ours.seconds / best,
         "peak_memory_bytes": peak_memory_bytes(),
     }
+
+
+def _plain(material: Material, args: argparse.Namespace) -> Contestant:
+    """Return the plain recipe, ready to begin."""
+    config = ModelConfig.preset(args.preset, vocab_size=material.tokenizer.vocab_size)
+    rows, exam = (
+        encode(part, material.tokenizer, context=config.context, hear=ear(material.pack))
+        for part in (material.dataset.train, material.dataset.held_out)
+    )
+    run = PlainRun(config, rows, exam, n_steps=args.plain_steps, device=args.device, seed=args.seed)
+    name = f"plain, {args.preset}"
+    return Contestant(name, lambda: run.fraction, run.learn, run.exam_loss, lambda: (run.step, run.n_tokens))
 
 
 def flops_of(config: ModelConfig, shape: tuple[int, int], n_kept: int) -> float:
@@ -193,33 +231,49 @@ def peak(device: Device, n_tries: int = 60) -> float:
 
 def table(result: dict[str, Any]) -> str:
     """Return the result as Markdown."""
-    lines = ["| | steps | tokens | seconds | tokens/s | held-out loss at the end |", "|---|---:|---:|---:|---:|---:|"]
-    for name in ("plain", "ours"):
-        one = result[name]
+    lines = [
+        "| | steps | tokens | seconds | tokens/s | held-out loss | at the plain one's after | times faster |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    for one in (result["plain"], *result["ours"]):
+        reached, times = one["reached_goal_after"], one.get("times_faster")
         lines.append(
-            f"| {name} | {one['steps']:,} | {one['tokens']:,} | {one['seconds']:,.1f} "
-            f"| {one['tokens'] / one['seconds']:,.0f} | {one['looks'][-1][1]:.3f} |"
+            f"| {one['name']} | {one['steps']:,} | {one['tokens']:,} | {one['seconds']:,.1f} "
+            f"| {one['tokens'] / one['seconds']:,.0f} | {one['looks'][-1][1]:.3f} "
+            f"| {f'{reached:,.1f} s' if reached else 'never'} | {f'{times:.1f}' if times else ''} |"
         )
-    reached, times = result["ours_reached_it_after"], result["times_faster"]
-    if reached:
-        lines.append(f"\nOurs reached {result['goal']:.3f} after {reached:,.1f} s: **{times:.1f} times faster**.")
-    else:
-        lines.append(f"\nOurs did not reach {result['goal']:.3f} in its {result['ours']['steps']:,} steps.")
+    shares = ", ".join(f"{one['share_of_peak']:.0%} by {one['name']}" for one in result["ours"])
     lines.append(
-        f"{result['device']['name']}, {result['device']['precision']}: best product "
-        f"{result['peak_tflops']:.2f} TFLOP/s, of which ours used {result['share_of_peak']:.0%}. "
-        f"Memory of both together {(result['peak_memory_bytes'] or 0) / 1e9:.1f} GB."
+        f"\n{result['device']['name']}, {result['device']['precision']}: best product "
+        f"{result['peak_tflops']:.2f} TFLOP/s, of which used: {shares}. "
+        f"Memory of all together {(result['peak_memory_bytes'] or 0) / 1e9:.1f} GB."
     )
     return "\n".join(lines)
+
+
+def _preset_and_steps(text: str) -> tuple[str, int]:
+    preset, _, n_steps = text.partition(":")
+    if preset not in RECIPES:
+        raise argparse.ArgumentTypeError(f"there is no preset called {preset}; choose of {', '.join(RECIPES)}")
+    if n_steps and not (n_steps.isdecimal() and int(n_steps)):
+        raise argparse.ArgumentTypeError(f"{n_steps} is no number of steps")
+    return preset, int(n_steps or RECIPES[preset]["n_steps"])
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--persona", default="guppy", metavar="NAME")
-    parser.add_argument("--preset", default="9m", choices=list(RECIPES))
+    parser.add_argument("--preset", default="9m", choices=list(RECIPES), help="of the plain recipe")
     parser.add_argument("--rows", type=int, default=60_000, metavar="N")
     parser.add_argument("--plain-steps", type=int, default=N_STEPS, metavar="N")
-    parser.add_argument("--steps", type=int, default=1000, metavar="N", help="of ours; a guess at what it needs")
+    parser.add_argument(
+        "--ours",
+        type=_preset_and_steps,
+        nargs="+",
+        default=[("9m", 1400)],
+        metavar="PRESET:STEPS",
+        help="our training, once or more; the steps are a guess at what it needs",
+    )
     parser.add_argument("--seed", type=int, default=0, metavar="S")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--precision", default="auto")

@@ -31,12 +31,16 @@ def normalise(text: str) -> str:
     >>> normalise("  I'm HUNGRY!! (very) 🐟")
     'im hungry very'
     """
-    return " ".join(spaced(text).split())
+    return " ".join(_spaced(text).split())
 
 
 @lru_cache(maxsize=1 << 16)
-def spaced(text: str) -> str:
-    """Return the text normalised, but with its spaces as they fall, for texts that are pieces of a longer one."""
+def spaced(piece: str) -> str:
+    """Return a piece of a longer text normalised, but with its spaces as they fall. Pieces come back; texts do not."""
+    return _spaced(piece)
+
+
+def _spaced(text: str) -> str:
     if text.isascii():
         return text.lower().translate(_ASCII)
     folded = unicodedata.normalize("NFKC", text).casefold()

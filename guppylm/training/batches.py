@@ -21,10 +21,11 @@ from __future__ import annotations
 
 import math
 import random
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import torch
 from torch import Tensor
@@ -47,7 +48,8 @@ class HasTurns(Protocol):
     def gist(self) -> str: ...
 
 
-Row = tuple[Tensor, Tensor]  # ids (n,) int32 and mask (n,) bool of one conversation
+# Ids and mask of one conversation, n numbers each: a kilobyte less than two tensors, and there are many rows.
+Row: TypeAlias = "tuple[array[int], array[int]]"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -91,7 +93,7 @@ def encode(
                 f"Row {number} has {len(ids)} tokens and the model sees {context}: {said[:200]!r}",
                 "Shorten it in the pack (see voice.max_words), or train a preset with more context.",
             )
-        rows.append((torch.tensor(ids, dtype=torch.int32), torch.tensor(mask, dtype=torch.bool)))
+        rows.append((array("i", ids), array("b", mask)))
     return rows
 
 
@@ -190,7 +192,13 @@ def _stack(rows: Sequence[Row]) -> tuple[Tensor, Tensor, Tensor]:
     shape = (len(rows), _width(rows[0]))
     ids = torch.full(shape, Tokenizer.pad_id, dtype=torch.int32)
     targets = torch.full(shape, IGNORE, dtype=torch.int32)
-    for number, (row, mask) in enumerate(rows):
-        ids[number, : len(row) - 1] = row[:-1]
-        targets[number, : len(row) - 1] = row[1:].masked_fill(~mask[1:], IGNORE)
+    for number, row in enumerate(rows):
+        n = len(row[0]) - 1
+        ids[number, :n], targets[number, :n] = read_and_said(row)
     return ids, targets, torch.tensor([len(row) - 1 for row, _ in rows])
+
+
+def read_and_said(row: Row) -> tuple[Tensor, Tensor]:
+    """Return what the model reads of a row of n + 1 tokens, and what it should have said next, int32 (n,) each."""
+    ids, mask = torch.frombuffer(row[0], dtype=torch.int32), torch.frombuffer(row[1], dtype=torch.int8)
+    return ids[:-1], ids[1:].masked_fill(mask[1:] == 0, IGNORE)

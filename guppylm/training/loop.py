@@ -37,7 +37,7 @@ from guppylm.training.batches import Batch, Batches, HasTurns, encode, first_pos
 from guppylm.training.curve import loss_png
 from guppylm.training.device import Cores, Device, pick
 from guppylm.training.gradient import Gradients
-from guppylm.training.metrics import describe, mean
+from guppylm.training.metrics import describe, describe_data, mean
 from guppylm.training.optimizer import build, learning_rate_at, set_learning_rate
 from guppylm.training.prepare import ear, make_tokenizer
 from guppylm.training.progress import Progress, Stage, is_one_or_three, passed
@@ -90,6 +90,7 @@ def train(
     tokenizer = make_tokenizer(pack, dataset, vocab_size=settings.vocab_size)
     yield Progress(stage="preparing", note=f"turning them into numbers with {tokenizer.vocab_size:,} tokens")
     run = Run(pack, settings, device, dataset, tokenizer, out=out, command=command, world=world, clock=clock)
+    del dataset  # its texts would be a third of the memory
     world.compare(run.digest)
     if unfinished:
         checkpoint.put_back(unfinished, run)
@@ -129,8 +130,8 @@ class Run:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.pack, self.settings, self.device = pack, settings, device
-        self.dataset, self.tokenizer, self.world = dataset, tokenizer, world or World()
-        self.digest = digest_of_rows(dataset.train)
+        self.tokenizer, self.world = tokenizer, world or World()
+        self.data, self.digest = describe_data(dataset), digest_of_rows(dataset.train)
         self.out, self.command, self.clock = out, command, clock
 
         config = ModelConfig.preset(settings.preset, vocab_size=tokenizer.vocab_size)

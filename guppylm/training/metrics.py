@@ -42,7 +42,7 @@ def describe(run: Run, *, finished: bool, exams: Mapping[str, float | None]) -> 
         "seed": run.settings.seed,
         "command": run.command,
         "model": {"n_parameters": run.model.n_parameters, **run.config.to_dict()},
-        "data": {**describe_data(run.dataset), "n_tokens": run.batches.n_tokens},
+        "data": {**run.data, "n_tokens": run.batches.n_tokens},
         "training": {
             "n_steps": run.step,
             "n_tokens": run.n_tokens,

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from guppylm.packs.generate import generate
+from guppylm.packs.generate import Dataset, generate
 from guppylm.packs.load import load_pack
 from guppylm.packs.pack import Pack
 from guppylm.training.device import pick
@@ -91,9 +91,13 @@ def moth_run(moth: Pack, settings: TrainSettings, tmp_path_factory: pytest.TempP
 
 
 @pytest.fixture
-def run(moth, settings, tmp_path) -> Run:
+def dataset(moth, settings) -> Dataset:
+    return generate(moth, n_rows=settings.n_rows, seed=0)
+
+
+@pytest.fixture
+def run(moth, settings, dataset, tmp_path) -> Run:
     """A run that has not begun."""
-    dataset = generate(moth, n_rows=settings.n_rows, seed=0)
     tokenizer = make_tokenizer(moth, dataset, vocab_size=settings.vocab_size)
     device = pick("cpu", precision="fp32")
     settings = replace(settings, batch_tokens=64)

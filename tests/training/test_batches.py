@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 import random
+from array import array
 from collections import Counter
+from collections.abc import Sequence
 from types import SimpleNamespace
 
 import pytest
 import torch
 
 from guppylm.errors import TrainingError
-from guppylm.training.batches import IGNORE, Batches, encode
+from guppylm.training.batches import IGNORE, Batches, Row, encode
 
 PAD = 0
 
 
-def rows_of(lengths: list[int]) -> list[tuple[torch.Tensor, torch.Tensor]]:
+def rows_of(lengths: list[int]) -> list[Row]:
     """Rows in which the number of the row stands at every place, and the second half carries loss."""
     return [
-        (torch.full((length,), number + 1, dtype=torch.int32), torch.arange(length) >= length // 2)
-        for number, length in enumerate(lengths)
+        row([number] * length, [place >= length // 2 for place in range(length)])
+        for number, length in enumerate(lengths, start=1)
     ]
+
+
+def row(ids: list[int], mask: Sequence[int]) -> Row:
+    return array("i", ids), array("b", mask)
+
+
+def learned(row: Row) -> list[int]:
+    return [id for id, is_learned in zip(*row, strict=True) if is_learned]
 
 
 def lengths(n_rows: int = 400) -> list[int]:
@@ -81,23 +91,22 @@ def test_epochs_and_seeds_differ_in_their_order():
 
 
 def test_targets_are_the_next_token_where_the_mask_says_so():
-    ids, mask = torch.tensor([5, 6, 7, 8, 9]), torch.tensor([0, 0, 0, 1, 1], dtype=torch.bool)
-    batch = Batches([(ids, mask)], batch_tokens=100)[0]
+    batch = Batches([row([5, 6, 7, 8, 9], [0, 0, 0, 1, 1])], batch_tokens=100)[0]
     assert batch.ids.tolist() == [[5, 6, 7, 8]]
     assert batch.targets.tolist() == [[IGNORE, IGNORE, 8, 9]]
     assert batch.n_learned == 2
 
 
 def test_conversations_become_rows_that_learn_the_reply_and_its_end(tiny_tokenizer):
-    [(ids, mask)] = encode([talk(("hello there", "hi"))], tiny_tokenizer, context=61)
-    assert ids[mask].tolist() == [*tiny_tokenizer.encode("hi"), tiny_tokenizer.end_id]
+    [only] = encode([talk(("hello there", "hi"))], tiny_tokenizer, context=61)
+    assert learned(only) == [*tiny_tokenizer.encode("hi"), tiny_tokenizer.end_id]
 
 
 def test_a_row_learns_its_gist_before_the_reply(gist_bundle):
     tokenizer = gist_bundle.tokenizer
-    row = SimpleNamespace(turns=[("hello there", "hi")], gist="greeting")
-    [(ids, mask)] = encode([row], tokenizer, context=61)
-    assert ids[mask].tolist() == [tokenizer.gists["greeting"], *tokenizer.encode("hi"), tokenizer.end_id]
+    said = SimpleNamespace(turns=[("hello there", "hi")], gist="greeting")
+    [only] = encode([said], tokenizer, context=61)
+    assert learned(only) == [tokenizer.gists["greeting"], *tokenizer.encode("hi"), tokenizer.end_id]
 
 
 def test_a_row_that_is_too_long_is_named_and_not_cut(tiny_tokenizer):
@@ -107,11 +116,11 @@ def test_a_row_that_is_too_long_is_named_and_not_cut(tiny_tokenizer):
 
 
 def test_a_row_may_fill_the_context_to_the_last_token(tiny_tokenizer):
-    row = talk(("hello", "i stay on."))
-    n_tokens = len(tiny_tokenizer.conversation(row.turns)[0])
-    assert len(encode([row], tiny_tokenizer, context=n_tokens - 1)) == 1
+    said = talk(("hello", "i stay on."))
+    n_tokens = len(tiny_tokenizer.conversation(said.turns)[0])
+    assert len(encode([said], tiny_tokenizer, context=n_tokens - 1)) == 1
     with pytest.raises(TrainingError):
-        encode([row], tiny_tokenizer, context=n_tokens - 2)
+        encode([said], tiny_tokenizer, context=n_tokens - 2)
 
 
 def test_nothing_to_learn_from_is_an_error():

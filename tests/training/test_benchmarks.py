@@ -33,9 +33,11 @@ def test_the_plain_recipe(little):
 
 
 def test_time_to_quality(little):
-    found = json.loads(run("time_to_quality.py", *little, "--plain-steps", 3, "--steps", 40, "--json"))
-    assert (found["plain"]["steps"], found["ours"]["steps"]) == (3, 40)
-    assert found["plain"]["looks"][-1][1] == found["goal"]
-    assert found["times_faster"] == pytest.approx(found["plain_reached_it_after"] / found["ours_reached_it_after"])
-    assert 0 < found["share_of_peak"] < 1
-    assert "times faster" in run("time_to_quality.py", *little, "--plain-steps", 3, "--steps", 40)
+    flags = (*little, "--plain-steps", 3, "--ours", "smoke:40", "smoke:20")
+    found = json.loads(run("time_to_quality.py", *flags, "--json"))
+    plain, (longer, shorter) = found["plain"], found["ours"]
+    assert (plain["steps"], longer["steps"], shorter["steps"]) == (3, 40, 20)
+    assert plain["looks"][-1][1] == found["goal"]
+    assert longer["times_faster"] == pytest.approx(plain["reached_goal_after"] / longer["reached_goal_after"])
+    assert 0 < longer["share_of_peak"] < 1
+    assert "times faster" in run("time_to_quality.py", *flags)

@@ -321,11 +321,11 @@ def test_a_run_stopped_before_its_first_step_leaves_what_is_there(moth, settings
 
 
 @pytest.mark.parametrize(("case", "n_loud"), [("lower", 0), ("any", 1)])
-def test_a_persona_that_speaks_lower_case_learns_from_what_it_will_be_shown(run, case, n_loud):
+def test_a_persona_that_speaks_lower_case_learns_from_what_it_will_be_shown(run, dataset, case, n_loud):
     pack = dataclasses.replace(run.pack, voice=dataclasses.replace(run.pack.voice, case=case))
-    quiet = Run(pack, run.settings, run.device, run.dataset, run.tokenizer, out=run.out)
+    quiet = Run(pack, run.settings, run.device, dataset, run.tokenizer, out=run.out)
     texts = [run.tokenizer.decode(ids) for batch in quiet.batches.epoch() for ids in batch.ids.tolist()]
-    assert any(row.input != row.input.lower() for row in run.dataset.train)
+    assert any(row.input != row.input.lower() for row in dataset.train)
     assert min(1, sum(text != text.lower() for text in texts)) == n_loud
 
 

@@ -89,8 +89,8 @@ def test_a_mistake_is_told_once(tmp_path):
     assert sum("there is no" in line.lower() for line in err.splitlines()) == 1
 
 
-def test_shares_of_a_batch_make_the_whole(run):
-    rows = encode(run.dataset.train, run.tokenizer, context=run.config.context)
+def test_shares_of_a_batch_make_the_whole(run, dataset):
+    rows = encode(dataset.train, run.tokenizer, context=run.config.context)
     batch = Batches(rows, batch_tokens=400)[0]
     assert len(batch.ids) >= 3
     shares = [World(rank=rank, size=3).share(batch) for rank in range(3)]
