@@ -128,7 +128,7 @@ def _train(args: argparse.Namespace, *, command: str) -> int:
     out = args.out or Path("models") / pack.name
     settings = replace(unfinished_settings(out), **asked) if args.resume else TrainSettings.of(**asked)
     if not args.json and not args.resume and "preset" not in asked and settings.preset != TrainSettings.preset:
-        print(f"In so short a time a CPU teaches {settings.preset} more than 9m; --preset 9m insists.")
+        print(f"In this time a CPU teaches {settings.preset}, the small model, more than 9m; --preset 9m insists.")
     show = _JsonLines(sys.stderr) if args.json else _Screen(sys.stdout)
     stop, stopped, last = _StopSign(), False, None
     with (

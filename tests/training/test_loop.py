@@ -18,7 +18,7 @@ from guppylm.training import checkpoint, loop
 from guppylm.training.batches import IGNORE
 from guppylm.training.device import Device
 from guppylm.training.loop import Run, train
-from guppylm.training.settings import TrainSettings
+from guppylm.training.settings import RECIPES, ROWS_A_MINUTE, TrainSettings
 
 from .conftest import write_moth
 
@@ -332,12 +332,32 @@ def test_a_persona_that_speaks_lower_case_learns_from_what_it_will_be_shown(run,
 @pytest.mark.parametrize(
     ("asked", "preset"),
     [
-        ({}, "9m"),
+        ({"device": "cpu"}, "3m"),
         ({"device": "cpu", "minutes": 5}, "3m"),
         ({"device": "cpu", "minutes": 60}, "9m"),
         ({"device": "cpu", "minutes": 5, "preset": "9m"}, "9m"),
         ({"device": "cpu", "minutes": 60, "preset": "smoke"}, "smoke"),
     ],
 )
-def test_a_cpu_with_few_minutes_trains_a_small_model_unless_told_otherwise(asked, preset):
+def test_a_cpu_with_less_than_an_hour_trains_a_small_model_unless_told_otherwise(asked, preset):
     assert TrainSettings.of(**asked).preset == preset
+
+
+@pytest.mark.parametrize(
+    ("asked", "n_rows"),
+    [
+        ({"minutes": 0.5}, ROWS_A_MINUTE),
+        ({"minutes": 2}, 2 * ROWS_A_MINUTE),
+        ({"minutes": 50}, RECIPES["3m"]["n_rows"]),
+        ({"minutes": 2, "n_rows": 77}, 77),
+        ({"minutes": 2, "preset": "smoke"}, RECIPES["smoke"]["n_rows"]),
+    ],
+)
+def test_a_short_run_on_a_cpu_makes_no_more_rows_than_it_can_read(asked, n_rows):
+    assert TrainSettings.of(**asked, device="cpu").n_rows == n_rows
+
+
+@pytest.mark.parametrize("minutes", [0, -1, float("nan"), float("inf")])
+def test_minutes_that_are_none_are_refused(minutes):
+    with pytest.raises(TrainingError, match="--minutes is"):
+        TrainSettings.of(minutes=minutes, device="cpu")
