@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -173,6 +174,14 @@ def test_new_refuses_names_that_are_none(capsys, tmp_path, name):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_new_of_a_table_says_what_is_missing(capsys, tmp_path):
+    (tmp_path / "t.csv").write_text("topic,prompt,reply\nfood,hungry,yes\n")
+    code, out, err = run(capsys, "new", "moth", "--from-csv", tmp_path / "t.csv", "--personas", tmp_path)
+    assert code == 0
+    assert "check moth" in out
+    assert err == "food has 1 prompt and 1 reply\na topic learns well from 20 prompts and 15 replies up\n"
+
+
 # ---- check
 
 
@@ -216,6 +225,44 @@ def test_check_json_is_json_and_nothing_else(capsys, packs):
 
 
 # ---- sample
+
+
+def test_watching_checks_again_when_a_file_changes(packs):
+    command = [sys.executable, "-m", "guppylm", "check", "moth", "--personas", str(packs), "--watch", "--json"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as watching:
+        assert watching.stdout is not None
+        assert watching.stderr is not None
+        assert any(line.startswith("watching") for line in watching.stderr)
+        write_pack(packs / "moth", {"topics/food.yaml": "ask: <snack>\nreply: no\n"})
+        for line in watching.stdout:
+            if "E140" in line:
+                break
+        else:
+            pytest.fail("it ended")
+        watching.send_signal(signal.SIGINT)
+        assert watching.wait(timeout=30) == 130
+
+
+def test_explain_names_lines_topics_and_unknown_words(capsys, packs):
+    code, out, _ = run(capsys, "explain", "moth", "Are you thirsty?", "--personas", packs)
+    assert code == 0
+    assert out == "people can say it:\n  food, scene 1  moth/topics/food.yaml:1\n"
+    code, out, _ = run(capsys, "explain", "moth", "thirsty kettle", "--personas", packs)
+    assert "no line of moth can make this" in out
+    assert "words that no message in moth has: kettle" in out
+    code, out, _ = run(capsys, "explain", "moth", "got an appetite", "--personas", packs, "--json")
+    assert json.loads(out)["ways"][0]["role"] == "held out"
+
+
+def test_sample_by_number(capsys, packs):
+    arguments = ("sample", "moth", "--personas", packs, "--topic", "food", "--json")
+    _, out, _ = run(capsys, *arguments, "--rank", 1, "-n", 1000)
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert len({(row["input"], row["output"]) for row in rows}) == len(rows) == 2 * 3 * 2 * 8
+    _, out, _ = run(capsys, *arguments, "--rank", 96, "-n", 3)
+    assert [json.loads(line) for line in out.splitlines()] == rows[-1:]
+    code, _, err = run(capsys, *arguments, "--rank", 97)
+    assert (code, err) == (2, "there is no pair number 97\nchoose from 1 to 96\n")
 
 
 def test_sample_shows_conversations_and_why(capsys, packs):

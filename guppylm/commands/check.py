@@ -5,18 +5,25 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
+import time
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
+from typing import NoReturn
 
+from guppylm.errors import GuppyError
 from guppylm.packs.check import N_ROWS, Report, check_pack
 
 _EXAMPLES = """examples:
   python -m guppylm check guppy
   python -m guppylm check ./my-packs/moth --rows 3000
   python -m guppylm check guppy --json | jq .pairs
+  python -m guppylm check moth --watch
 
 exit code: 0 without errors (there may be warnings), 2 with errors"""
+
+SECONDS_BETWEEN_LOOKS = 0.4
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -26,12 +33,43 @@ def add(parser: argparse.ArgumentParser) -> None:
     help = "the rows of training that its topics should be able to share (default: %(default)s)"
     parser.add_argument("--rows", type=int, default=N_ROWS, metavar="N", help=help)
     parser.add_argument("--json", action="store_true", help="write JSON and nothing else to standard output")
+    parser.add_argument("--watch", action="store_true", help="check again whenever a file changes, until Ctrl-C")
 
 
 def run(options: argparse.Namespace) -> int:
     report = check_pack(options.name, personas_dir=options.personas, n_rows=options.rows)
-    print(json.dumps(as_json(report), ensure_ascii=False, indent=2) if options.json else as_text(report))
+    print(json.dumps(as_json(report), ensure_ascii=False, indent=2) if options.json else as_text(report), flush=True)
+    if options.watch:
+        _watch(report.root, options)
     return 0 if report.ok else 2
+
+
+def _watch(root: Path, options: argparse.Namespace) -> NoReturn:
+    """Check again whenever a file beside or below the pack changes. Ends by KeyboardInterrupt alone."""
+    print("\nwatching; Ctrl-C ends", file=sys.stderr)
+    before = _stamps(root)
+    while True:
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+        if (now := _stamps(root)) == before:
+            continue
+        before = now
+        try:
+            report = check_pack(options.name, personas_dir=options.personas, n_rows=options.rows)
+            shown = json.dumps(as_json(report), ensure_ascii=False) if options.json else as_text(report)
+            print(shown if options.json else f"\n{time.strftime('%H:%M:%S')}\n{shown}", flush=True)
+        except GuppyError as error:  # a file may be gone for a moment, as some editors save
+            print(error, file=sys.stderr, flush=True)
+
+
+def _stamps(root: Path) -> dict[Path, tuple[int, int]]:
+    """Return when each file of the packs was changed, and its size."""
+    paths = [root] if root.is_file() else [path for path in root.rglob("*") if path.is_file()]
+    stamps = {}
+    for path in paths:
+        with suppress(OSError):  # gone since
+            found = path.stat()
+            stamps[path] = (found.st_mtime_ns, found.st_size)
+    return stamps
 
 
 def as_json(report: Report) -> dict[str, object]:

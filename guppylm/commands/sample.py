@@ -12,13 +12,15 @@ from guppylm.errors import GuppyError, NotFoundError, nearest
 from guppylm.packs.generate import SETS, Conversation, generate
 from guppylm.packs.load import load_pack
 from guppylm.packs.pack import Pack
+from guppylm.packs.pairs import Pairs
 from guppylm.packs.place import Place
 
 _EXAMPLES = """examples:
   python -m guppylm sample guppy
   python -m guppylm sample guppy -n 20 --seed 3 --topic food --why
   python -m guppylm sample guppy -n 60000 --out guppy.jsonl
-  python -m guppylm sample guppy --set held_out -n 50"""
+  python -m guppylm sample guppy --set held_out -n 50
+  python -m guppylm sample guppy --topic food --rank 1000000 -n 3"""
 
 _N_ENOUGH = 20  # rows a topic
 
@@ -30,6 +32,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="the same seed gives the same rows")
     parser.add_argument("--set", choices=SETS, default="train", help="which set they come from (default: train)")
     parser.add_argument("--topic", metavar="TOPIC", help="only rows of this topic")
+    help = "pairs number K, K + 1, … of all that can be said, as they are written"
+    parser.add_argument("--rank", type=int, metavar="K", help=help)
     parser.add_argument("--why", action="store_true", help="show the lines and the words behind each")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write JSON lines to this file instead")
     parser.add_argument("--json", action="store_true", help="write JSON lines to standard output")
@@ -40,6 +44,9 @@ def run(options: argparse.Namespace) -> int:
     if options.n < 1:
         raise GuppyError(f"-n {options.n} asks for nothing", "ask for 1 or more")
     pack = load_pack(options.name, personas_dir=options.personas)
+    _check_topic(pack, options.topic)
+    if options.rank is not None:
+        return _by_rank(pack, options)
     rows = _rows(pack, options)
     if options.out:
         _write(options.out, _lines(rows, options.why))
@@ -54,6 +61,28 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
+def _check_topic(pack: Pack, topic: str | None) -> None:
+    if topic is not None and topic not in pack.topics:
+        raise NotFoundError(f"there is no topic called {topic}", nearest(topic, pack.topics))
+
+
+def _by_rank(pack: Pack, options: argparse.Namespace) -> int:
+    """Show the pairs that have these numbers."""
+    if options.why or options.set != "train" or options.out:
+        raise GuppyError("--rank goes with -n, --topic and --json only", "leave the others out")
+    pairs = Pairs(pack, options.topic)
+    if not 1 <= options.rank <= pairs.n:
+        raise GuppyError(f"there is no pair number {options.rank:,}", f"choose from 1 to {pairs.n:,}")
+    for rank in range(options.rank, min(options.rank + options.n, pairs.n + 1)):
+        pair = pairs[rank - 1]
+        if options.json:
+            line = {"input": pair.input, "output": pair.output, "category": pair.topic, "rank": rank}
+            print(json.dumps(line, ensure_ascii=False))
+        else:
+            print(f"  you  {pair.input}\n       {pair.output}    ({pair.topic}, {rank:,} of {pairs.n:,})\n")
+    return 0
+
+
 def _write(out: Path, lines: Sequence[str]) -> None:
     try:
         out.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
@@ -63,8 +92,6 @@ def _write(out: Path, lines: Sequence[str]) -> None:
 
 def _rows(pack: Pack, options: argparse.Namespace) -> Sequence[Conversation]:
     """Return the rows asked for. A few are picked from enough for all topics."""
-    if options.topic is not None and options.topic not in pack.topics:
-        raise NotFoundError(f"there is no topic called {options.topic}", nearest(options.topic, pack.topics))
     n_topics = len(pack.topics)
     n_each = options.n if options.topic else -(-options.n // n_topics)
     is_training = options.set == "train"

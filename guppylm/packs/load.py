@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from guppylm.errors import Finding, PackError, nearest
+from guppylm.packs.archive import opened
 from guppylm.packs.avatar import read_avatar
 from guppylm.packs.bounds import bind_alone, bind_topic, bind_unused
 from guppylm.packs.count import Counter
@@ -27,7 +28,7 @@ from guppylm.packs.pause import no_collection
 from guppylm.packs.place import Place
 from guppylm.packs.schema import NoiseKeys, PersonaFile, TopicFile
 from guppylm.packs.shares import share_out
-from guppylm.packs.sources import Source, find_folder, read_sources
+from guppylm.packs.sources import Source, read_sources
 
 
 @dataclass(kw_only=True)
@@ -55,7 +56,8 @@ def load_pack(name_or_path: str | Path, *, personas_dir: Path | None = None) -> 
     """Return the persona of that name, or in that folder.
 
     Args:
-        name_or_path: a name in `personas_dir`, or a path to the folder of a pack or of a trained bundle.
+        name_or_path: a name in `personas_dir`, or a path to the folder of a pack or of a trained bundle, or to a zip
+            file with a pack in it.
         personas_dir: the folder that holds the packs; by default the one beside the package.
 
     Raises:
@@ -70,10 +72,10 @@ def load_pack(name_or_path: str | Path, *, personas_dir: Path | None = None) -> 
 
 @no_collection()
 def read_pack(name_or_path: str | Path, *, personas_dir: Path | None = None) -> Reading:
-    """Return a pack with its findings, warnings too. Raises NotFoundError like `load_pack`."""
-    folder = find_folder(name_or_path, personas_dir)
-    sources, findings = read_sources(folder)
-    reading = Reading(folder=folder)
+    """Return a pack with its findings, warnings too. Raises like `load_pack`; PackError only for a bad zip file."""
+    with opened(name_or_path, personas_dir) as (folder, shown):
+        sources, findings = read_sources(folder)
+    reading = Reading(folder=shown)
     loader = _Loader(sources, findings, reading)
     pack = loader.build()
     reading.findings = sort_findings(findings)

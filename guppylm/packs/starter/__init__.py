@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from guppylm.errors import GuppyError
@@ -19,7 +20,21 @@ _NAME = re.compile(r"[^\W_][\w-]{0,63}")
 
 
 def write_starter(name: str, personas_dir: Path) -> Path:
-    """Write a new pack and return its folder.
+    """Write a new pack that teaches by its comments, and return its folder. Raises like `write_pack_files`."""
+    files = {
+        source.relative_to(FILES).as_posix(): source.read_text(encoding="utf-8")
+        for source in sorted(FILES.rglob("*.yaml"))
+    }
+    title = _title(name)
+    return write_pack_files(
+        name,
+        personas_dir,
+        {path: text.replace("TITLE", title).replace("NAME", name) for path, text in files.items()},
+    )
+
+
+def write_pack_files(name: str, personas_dir: Path, files: Mapping[str, str]) -> Path:
+    """Write the files of a new pack, all or none, and return its folder.
 
     Raises:
         GuppyError: the name cannot be a folder's, or is taken.
@@ -32,11 +47,10 @@ def write_starter(name: str, personas_dir: Path) -> Path:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".new-") as scratch:
         half_written = Path(scratch) / name
-        for source in sorted(FILES.rglob("*.yaml")):
-            target = half_written / source.relative_to(FILES)
+        for path, text in files.items():
+            target = half_written / path
             target.parent.mkdir(parents=True, exist_ok=True)
-            text = source.read_text(encoding="utf-8")
-            target.write_text(text.replace("TITLE", _title(name)).replace("NAME", name), encoding="utf-8")
+            target.write_text(text, encoding="utf-8")
         shutil.move(half_written, folder)
     return folder
 
