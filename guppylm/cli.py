@@ -25,6 +25,7 @@ COMMANDS = {
     "new": "write a small pack to start from",
     "check": "say what is wrong with a pack, and how much it can say",
     "sample": "show or write conversations made from a pack",
+    "data": "say what the training data of a pack would be like",
     "explain": "say which lines and topics of a pack know a text",
     "chat": "talk to a trained persona",
     "exam": "examine a trained persona and write its report card",

@@ -232,13 +232,9 @@ def test_watching_checks_again_when_a_file_changes(packs):
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as watching:
         assert watching.stdout is not None
         assert watching.stderr is not None
-        assert any(line.startswith("watching") for line in watching.stderr)
+        assert "watching" in watching.stderr.readline()
         write_pack(packs / "moth", {"topics/food.yaml": "ask: <snack>\nreply: no\n"})
-        for line in watching.stdout:
-            if "E140" in line:
-                break
-        else:
-            pytest.fail("it ended")
+        assert any("E140" in line for line in watching.stdout)
         watching.send_signal(signal.SIGINT)
         assert watching.wait(timeout=30) == 130
 
@@ -252,6 +248,16 @@ def test_explain_names_lines_topics_and_unknown_words(capsys, packs):
     assert "words that no message in moth has: kettle" in out
     code, out, _ = run(capsys, "explain", "moth", "got an appetite", "--personas", packs, "--json")
     assert json.loads(out)["ways"][0]["role"] == "held out"
+
+
+def test_data_tells_what_training_would_get(capsys, packs):
+    code, out, _ = run(capsys, "data", "moth", "--personas", packs, "--rows", 40)
+    assert code == 0
+    assert out.startswith("40 rows: 40 different pairs, ")
+    assert "the model sees 256" in out
+    assert "all 2 lines were used" in out
+    _, out, _ = run(capsys, "data", "moth", "--personas", packs, "--rows", 40, "--json")
+    assert json.loads(out)["counts"]["rows"] == 40
 
 
 def test_sample_by_number(capsys, packs):

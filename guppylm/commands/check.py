@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from guppylm.errors import GuppyError
+from guppylm.packs.archive import opened
 from guppylm.packs.check import N_ROWS, Report, check_pack
 
 _EXAMPLES = """examples:
@@ -37,28 +38,32 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    report = check_pack(options.name, personas_dir=options.personas, n_rows=options.rows)
-    print(json.dumps(as_json(report), ensure_ascii=False, indent=2) if options.json else as_text(report), flush=True)
     if options.watch:
-        _watch(report.root, options)
+        _watch(options)
+    report = check_pack(options.name, personas_dir=options.personas, n_rows=options.rows)
+    _show(report, options)
     return 0 if report.ok else 2
 
 
-def _watch(root: Path, options: argparse.Namespace) -> NoReturn:
-    """Check again whenever a file beside or below the pack changes. Ends by KeyboardInterrupt alone."""
-    print("\nwatching; Ctrl-C ends", file=sys.stderr)
-    before = _stamps(root)
+def _show(report: Report, options: argparse.Namespace) -> None:
+    print(json.dumps(as_json(report), ensure_ascii=False, indent=2) if options.json else as_text(report), flush=True)
+
+
+def _watch(options: argparse.Namespace) -> NoReturn:
+    """Check, and again whenever a file beside or below the pack changes. Ends by KeyboardInterrupt alone."""
+    with opened(options.name, options.personas) as (_, shown):
+        root = shown.parent
+    before: dict[Path, tuple[int, int]] = {}
     while True:
-        time.sleep(SECONDS_BETWEEN_LOOKS)
         if (now := _stamps(root)) == before:
+            time.sleep(SECONDS_BETWEEN_LOOKS)
             continue
-        before = now
+        before = now  # taken before the check: what is saved while it runs is checked next
         try:
-            report = check_pack(options.name, personas_dir=options.personas, n_rows=options.rows)
-            shown = json.dumps(as_json(report), ensure_ascii=False) if options.json else as_text(report)
-            print(shown if options.json else f"\n{time.strftime('%H:%M:%S')}\n{shown}", flush=True)
+            _show(check_pack(options.name, personas_dir=options.personas, n_rows=options.rows), options)
         except GuppyError as error:  # a file may be gone for a moment, as some editors save
-            print(error, file=sys.stderr, flush=True)
+            print(error, file=sys.stderr)
+        print(f"{time.strftime('%H:%M:%S')} watching; Ctrl-C ends", file=sys.stderr, flush=True)
 
 
 def _stamps(root: Path) -> dict[Path, tuple[int, int]]:
