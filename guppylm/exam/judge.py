@@ -2,8 +2,8 @@
 
 First comes the grammar: where the lines of the topic that was asked about can say the reply, word for word, it is on
 topic, and nobody needs to guess. Otherwise a classifier decides that was trained on generated replies: a linear one on
-words, pairs and triples of words. How often it is right on replies it has not seen is part of the report, because a
-rate can be no more exact than its judge.
+words, pairs and triples of words (of characters, in scripts without spaces). How often it is right on replies it has
+not seen is part of the report, because a rate can be no more exact than its judge.
 
 Deliberately not: a language model as judge, or any list of words made for this purpose.
 """
@@ -11,7 +11,6 @@ Deliberately not: a language model as judge, or any list of words made for this 
 from __future__ import annotations
 
 import random
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -20,6 +19,7 @@ from typing import Literal
 from guppylm.packs.count import Counter
 from guppylm.packs.generate import Conversation, Dataset, SceneTrees, scene_trees
 from guppylm.packs.grammar import Bound, Variable
+from guppylm.packs.normalise import UNSPACED, normalise
 from guppylm.packs.pack import Pack
 from guppylm.packs.recognise import Recogniser, TooManyStatesError
 
@@ -120,7 +120,8 @@ class Judge:
                 _slot(variable) for scene in scenes for used in self._counter.poly(scene.reply) for variable in used
             }
             words = {word for asked in said for name, word in asked.items() if name in slots}
-            return any(re.search(rf"\b{re.escape(word)}\b", reply) for word in words) if words else None
+            held = f" {normalise(reply)} "
+            return any(f" {normalise(word)} " in held for word in words) if words else None
         has_place = None
         for read in (words for scene in scenes for words in _readings(reply, scene.reply)):
             for asked in said:
@@ -165,7 +166,7 @@ class TextClassifier:
         chosen = random.Random(0).sample(list(examples), min(most or len(examples), len(examples)))
         texts, topics = [text for text, _ in chosen], [topic for _, topic in chosen]
         characters = {"analyzer": "char_wb", "ngram_range": (2, 5)}
-        words = {"token_pattern": r"\S+", "ngram_range": (1, 3)}
+        words = {"token_pattern": rf"[{UNSPACED}]|[^\s{UNSPACED}]+", "ngram_range": (1, 3)}
         self._only = topics[0] if len(set(topics)) == 1 else None
         self._pipeline = make_pipeline(
             TfidfVectorizer(sublinear_tf=True, **(characters if unit == "characters" else words)),

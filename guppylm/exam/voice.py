@@ -13,10 +13,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from guppylm.packs.normalise import normalise
+from guppylm.packs.normalise import IS_UNSPACED, UNSPACED, normalise
 from guppylm.packs.pack import Voice
 
 _LOOP = re.compile(r"\b(\S+(?: \S+){3,})(?: \1)+(?!\S)|\b(\S+(?: \S+){0,2})(?: \2){3,}(?!\S)")
+# In scripts without spaces: eight characters, which are some four words, and shorter ones that are no laughter.
+_LOOP_UNSPACED = re.compile(rf"([{UNSPACED}][^\s]{{7,}})\1|([{UNSPACED}][^\s]{{1,6}})\2{{3,}}|([{UNSPACED}])\3{{9,}}")
 
 
 def broken_rule(reply: str, voice: Voice) -> str:
@@ -55,4 +57,6 @@ class Residue:
 
 def loops(reply: str) -> bool:
     """Tell whether four or more words come twice in a row, or fewer four times."""
+    if IS_UNSPACED.search(reply):
+        return _LOOP_UNSPACED.search("".join(reply.split())) is not None
     return _LOOP.search(" ".join(reply.split())) is not None

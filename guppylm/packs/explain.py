@@ -10,7 +10,6 @@ by nothing other than the words that its pack holds: a message of which the pack
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter as Tally
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -27,9 +26,6 @@ from guppylm.packs.recognise import Recogniser, TooManyStatesError
 Role = Literal["asked", "held out", "said"]
 
 N_LIKELY = 4  # topics to name by their words
-
-# Scripts that put no spaces between words: there, a word is taken to be one character.
-_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0e7f]|[^\W_]+?(?=[\u3040-\u9fff]|\b)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +86,7 @@ def explain(pack: Pack, text: str) -> Explanation:
 
 def words_of(text: str) -> list[str]:
     """Return the normalised words of a text, in order."""
-    return _WORD.findall(normalise(text))
+    return normalise(text).split()
 
 
 def words_of_tree(tree: Bound) -> set[str]:

@@ -9,6 +9,7 @@ changes nothing.
 from __future__ import annotations
 
 import random
+import re
 import unicodedata
 from bisect import bisect_right
 from collections.abc import Mapping
@@ -16,7 +17,7 @@ from itertools import accumulate
 
 from guppylm.packs.count import Counter
 from guppylm.packs.grammar import Binder, Bound
-from guppylm.packs.normalise import squeeze
+from guppylm.packs.normalise import IS_UNSPACED, UNSPACED, squeeze
 from guppylm.packs.pack import Noise, Pack
 from guppylm.packs.unrank import unrank
 
@@ -29,6 +30,11 @@ MAX_CLAUSES = 2_000  # of a line
 _P_MORE = 0.35  # how often another kind of noise joins in, and another
 
 _ENDINGS = ("?",) * 8 + ("!",) * 5 + (".",) * 5 + ("??", "!!", "...", "?!", "!!!", " ?", " !", "..", "???")
+_ENDINGS_UNSPACED = (
+    ("？",) * 8 + ("！",) * 5 + ("。",) * 5 + ("？？", "！！", "……", "～", "?", "!", "。。。", "？！", "！！！")
+)
+_CLOSERS = (",", ".", "，", "。", "、", "～")  # what stands right behind a word
+_LETTERS_UNSPACED = re.compile(f"[{UNSPACED}]{{3,}}")
 _SMILES = (
     *(" :)", " :(", " :D", " ;)", " xx", " ❤️", " ☀️", " ✌️"),
     *(f" {smile}" for smile in "😂🙂😊👀😭🤔😅🥺👍💀🙏🤣😍🥰😘😁😎😢😡😴🤗🙃😬🤯🥳😇🤪🙄😱🤷🤞"),
@@ -136,6 +142,8 @@ class Typist:
         return KINDS[min(bisect_right(self.shares, fraction * self.shares[-1]), len(KINDS) - 1)]
 
     def _case(self, prompt: str) -> str:
+        if IS_UNSPACED.search(prompt):  # no capitals there
+            return self._marks(prompt)
         style = self.rng.random()
         if style < 0.35:
             return prompt[:1].upper() + prompt[1:]
@@ -154,11 +162,15 @@ class Typist:
         if self.rng.random() < 0.5:
             prompt = prompt[:1].upper() + prompt[1:]
         if prompt and _is(prompt[-1], "LMN"):
-            prompt += self.rng.choice(_ENDINGS) if self.rng.random() < 0.85 else ""
+            endings = _ENDINGS_UNSPACED if IS_UNSPACED.match(prompt[-1]) else _ENDINGS
+            prompt += self.rng.choice(endings) if self.rng.random() < 0.85 else ""
         return prompt + (self.rng.choice(_SMILES) if self.rng.random() < 0.25 else "")
 
     def _typo(self, prompt: str) -> str:
         """Let the fingers slip in one word of three or more letters, or in a few of a long message."""
+        if runs := list(_LETTERS_UNSPACED.finditer(prompt)):
+            run = self.rng.choice(runs)
+            return prompt[: run.start()] + slip(run[0], self.rng) + prompt[run.end() :]
         words = prompt.split(" ")
         long = [i for i, word in enumerate(words) if len(word) >= 3 and all(_is(letter, "LM") for letter in word)]
         n_slips = 1 + (len(words) > 4 and self.rng.random() < 0.4) + (len(words) > 8 and self.rng.random() < 0.4)
@@ -176,11 +188,13 @@ class Typist:
             prompt = squeeze(f"{self.rng.choice(self.rng.choice(self.before))} {prompt}")
         if self.after and (where > 0.5 or not self.before):
             clause = self.rng.choice(self.rng.choice(self.after))
-            prompt = squeeze(f"{prompt}{clause}" if clause.startswith((",", ".")) else f"{prompt} {clause}")
+            prompt = squeeze(f"{prompt}{clause}" if clause.startswith(_CLOSERS) else f"{prompt} {clause}")
         return prompt
 
     def _short(self, prompt: str) -> str:
         """Shorten some of the words that have a short form, at least one; longest forms first."""
+        if IS_UNSPACED.search(prompt):
+            return self._short_unspaced(prompt)
         words = prompt.split(" ")
         typed: list[str] = []
         places: list[int] = []
@@ -199,3 +213,14 @@ class Typist:
             if place == certain or self.rng.random() < habit:
                 typed[place] = self.rng.choice(self.short[typed[place]])
         return " ".join(typed)
+
+    def _short_unspaced(self, prompt: str) -> str:
+        """Do so where no spaces show what is a word: anything that is spelt like one counts."""
+        known = sorted((word for word in self.short if word in prompt), key=lambda word: (-len(word), word))
+        if not known:
+            return self._case(prompt)
+        certain, habit = self.rng.choice(known), 0.8 * self.rng.random()
+        for word in known:
+            if word == certain or self.rng.random() < habit:
+                prompt = prompt.replace(word, self.rng.choice(self.short[word]), 1)
+        return prompt

@@ -3,7 +3,8 @@
 Two prompts that differ in case, punctuation or apostrophes are one prompt to a person, so the comparisons that keep
 the examination honest (does a held-out prompt stand in the training set? can a starter be asked? do two topics share
 a prompt?) are made on normalised text: compatibility forms unified (NFKC), case folded, apostrophes dropped, every
-other mark, symbol and emoji a space, spaces collapsed.
+other mark, symbol and emoji a space, spaces collapsed. In scripts that put no spaces between words every character
+counts as a word, so that a comma or a space more or less makes no other text.
 """
 
 from __future__ import annotations
@@ -13,6 +14,12 @@ import unicodedata
 from functools import lru_cache
 
 APOSTROPHES = "'’‘ʼ＇`´"
+# Thai and Lao, Burmese, Khmer, Japanese, Chinese: a class of characters for regular expressions.
+UNSPACED = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff"
+    "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+)
+IS_UNSPACED = re.compile(f"[{UNSPACED}]")
 _SPACES = re.compile(" {2,}")
 _ASCII = {code: chr(code) if chr(code).isalnum() else " " for code in range(128)} | {
     ord("'"): "",
@@ -30,6 +37,8 @@ def normalise(text: str) -> str:
 
     >>> normalise("  I'm HUNGRY!! (very) 🐟")
     'im hungry very'
+    >>> normalise("早，iPhone")
+    '早 iphone'
     """
     return " ".join(_spaced(text).split())
 
@@ -50,4 +59,6 @@ def _spaced(text: str) -> str:
 def _kept(character: str) -> str:
     if character in APOSTROPHES:
         return ""
-    return character if unicodedata.category(character)[0] in "LNM" else " "
+    if unicodedata.category(character)[0] not in "LNM":
+        return " "
+    return f" {character} " if IS_UNSPACED.match(character) else character
