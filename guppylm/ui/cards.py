@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from guppylm.ui.shelf import Persona
+from guppylm.ui.persona import Persona
 
 BADGES = {"ready": "", "untrained": "not trained yet", "broken": "needs attention"}
 

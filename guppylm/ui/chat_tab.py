@@ -30,8 +30,9 @@ from guppylm.ui.conversation import (
     stopped_now,
     with_exchange,
 )
+from guppylm.ui.persona import Persona
 from guppylm.ui.report_card import report_html
-from guppylm.ui.shelf import Persona, Shelf
+from guppylm.ui.shelf import Shelf
 
 MAX_SEED = 2**31 - 1
 QUIET = {"api_visibility": "private", "show_progress": "hidden"}
@@ -240,6 +241,9 @@ class ChatTab:
         persona = next((one for one in personas if one.name == name), personas[0] if personas else None)
         if persona is None:
             return cards_html((), ""), "", "", "", "", "", "", [], "", gr.skip(), talks
+        persona = self.shelf.persona(persona.name)  # reads its weights, which may turn out broken
+        if not persona.ready:
+            personas = self.shelf.personas()
         talks = {key: stopped_now(talk) for key, talk in talks.items()}
         return (
             cards_html(personas, persona.name),
@@ -261,10 +265,11 @@ class ChatTab:
     def _report(self, persona: Persona) -> str:
         if not persona.ready:
             return ""
+        pack = self.shelf.pack(persona)
         return report_html(
             self.shelf.report_card(persona),
             command=self.shelf.exam_command(persona),
-            label=lambda name: label_of(persona.pack, name),
+            label=lambda name: label_of(pack, name),
         )
 
     def _box(self, persona: Persona) -> Any:

@@ -1,77 +1,28 @@
 """Turns two folders, of persona packs and of trained bundles, into the personas one can talk to.
 
 A persona exists because its folder does; it can talk because its bundle opens. The shelf looks at the disk
-each time it is asked, so a persona trained while the page is open appears on the next visit, and it keeps
-the few bundles used last. A bundle that does not open tells why on its own card and disturbs nobody else.
-No gradio here, and torch only inside `open_chat`: the page comes up before torch does.
+each time it is asked, so a persona trained while the page is open appears on the next visit. Cards are made
+of the small files alone; a bundle's weights are read when somebody picks it, and those of the few used last
+are kept. A bundle that does not hold together tells why on its own card and disturbs nobody else. No gradio
+here, and torch only inside `open_chat` and `look_inside`: the page comes up before torch does.
 """
 
 from __future__ import annotations
 
-import base64
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
-from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
-from guppylm.errors import GuppyError, NotFoundError, PackError, nearest
+from guppylm.errors import BundleError, GuppyError, NotFoundError, PackError, nearest
+from guppylm.packs.face import Face, read_face
 from guppylm.ui.browse import TopicCard, topics_of
+from guppylm.ui.persona import Persona
 from guppylm.ui.report_card import ReportCard, read_card
 
-State = Literal["ready", "untrained", "broken"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Persona:
-    """What a card shows.
-
-    Attributes:
-        name: the folder's name, by which the persona is asked for.
-        state: ready to talk, untrained (a pack without weights), or broken (something does not load).
-        problem: why it cannot talk, in one sentence; empty when it can.
-        command: what to type so that it can; empty when it can.
-        max_turns: how many exchanges the weights were raised to see.
-        pack: the pack behind it, or None where it did not load.
-    """
-
-    name: str
-    title: str
-    about: str = ""
-    avatar_svg: str = ""
-    starters: tuple[str, ...] = ()
-    state: State = "ready"
-    problem: str = ""
-    command: str = ""
-    max_turns: int = 1
-    pack: Any = field(default=None, repr=False, compare=False)
-
-    @property
-    def ready(self) -> bool:
-        return self.state == "ready"
-
-    @property
-    def avatar(self) -> str:
-        """A data: address for an <img>, where an SVG can run no script and fetch nothing."""
-        svg = self.avatar_svg or resources.files("guppylm.ui").joinpath("assets/avatar.svg").read_text("utf-8")
-        return "data:image/svg+xml;base64," + base64.b64encode(svg.encode("utf-8")).decode("ascii")
-
-    def summary(self) -> dict[str, Any]:
-        """Return what the /personas endpoint tells."""
-        return {
-            "name": self.name,
-            "title": self.title,
-            "about": self.about,
-            "ready": self.ready,
-            "state": self.state,
-            "problem": self.problem,
-            "command": self.command,
-            "max_turns": self.max_turns,
-            "starters": list(self.starters),
-        }
+T = TypeVar("T")
 
 
 def read_pack(folder: Path) -> Any:
@@ -93,12 +44,19 @@ def open_chat(folder: Path) -> Any:
     return Chat(Bundle.load(folder, device="cpu"))
 
 
+def look_inside(folder: Path) -> int:
+    """Check a bundle without reading its weights; return its max_turns. Raises BundleError."""
+    from guppylm.model.folder import read_parts
+
+    return int(read_parts(folder).metrics.get("max_turns", 1))
+
+
 class Shelf:
     """The personas of a models folder and a personas folder. Safe to use from many threads.
 
     Args:
         n_kept: how many opened bundles stay in memory, the least recently used going first.
-        open_chat, read_pack: how a bundle and a pack are read; tests bring their own.
+        open_chat, look_inside, read_pack: how a bundle and a pack are read; tests bring their own.
     """
 
     def __init__(
@@ -108,31 +66,37 @@ class Shelf:
         personas_dir: Path,
         n_kept: int = 4,
         open_chat: Callable[[Path], Any] = open_chat,
+        look_inside: Callable[[Path], int] = look_inside,
         read_pack: Callable[[Path], Any] = read_pack,
     ) -> None:
         self.models_dir = Path(models_dir)
         self.personas_dir = Path(personas_dir)
         self._n_kept = n_kept
         self._open_chat = open_chat
+        self._look_inside = look_inside
         self._read_pack = read_pack
         self._opening = threading.Lock()  # two locks, so that nobody's reply waits for somebody's pack
         self._reading = threading.Lock()
         self._chats: OrderedDict[tuple, Any] = OrderedDict()  # (name, fingerprint) -> Chat
-        self._sound: dict[tuple, int] = {}  # (name, fingerprint) -> max_turns of a bundle that once opened
+        self._sound: dict[tuple, int] = {}  # (name, fingerprint) -> max_turns of a bundle that was looked into
         self._problems: dict[tuple, GuppyError] = {}  # (name, fingerprint) -> why it did not open
         self._packs: dict[tuple, Any] = {}  # (folder, fingerprint) -> Pack or the error it raised
+        self._faces: dict[tuple, Face | None] = {}  # (folder, fingerprint) -> what a bundle's pack shows of itself
         self._topics: dict[tuple, tuple[TopicCard, ...]] = {}
         self._report_cards: dict[tuple, ReportCard | None] = {}  # (name, fingerprint) -> what its report says
 
     def personas(self) -> tuple[Persona, ...]:
-        """Return every persona, those that can talk first. Each bundle is opened once, to see if it holds."""
+        """Return every persona, those that can talk first. No weights are read for it."""
         found = [self._look_at(name) for name in self._names()]
         order = ("ready", "untrained", "broken")
         return tuple(sorted(found, key=lambda persona: (order.index(persona.state), persona.title.casefold())))
 
     def persona(self, name: str) -> Persona:
-        """Return one persona. Raises NotFoundError with the nearest name."""
+        """Return one persona, its bundle opened. Raises NotFoundError with the nearest name."""
         self._check_name(name)
+        if (self.models_dir / name).is_dir():
+            with suppress(GuppyError):  # its card will tell
+                self._open(name)
         return self._look_at(name)
 
     def chat(self, name: str) -> Any:
@@ -148,16 +112,24 @@ class Shelf:
         persona = self._look_at(name)
         raise NotFoundError(persona.problem, f"What to do: {persona.command}")
 
+    def pack(self, persona: Persona) -> Any:
+        """Return the pack behind a persona, or None where none loads."""
+        for folder in (self.models_dir / persona.name, self.personas_dir / persona.name):
+            if _is_pack(pack := self._pack(folder)):
+                return pack
+        return None
+
     def topics(self, persona: Persona) -> tuple[TopicCard, ...]:
         """Return the persona's topics, each with a few prompts drawn from its pack."""
-        if persona.pack is None:
+        pack = self.pack(persona)
+        if pack is None:
             return ()
-        key = (persona.name, persona.pack.digest)
+        key = (persona.name, pack.digest)
         with self._reading:
             if key not in self._topics:
                 if len(self._topics) >= 16:
                     self._topics.clear()
-                self._topics[key] = topics_of(persona.pack)
+                self._topics[key] = topics_of(pack)
             return self._topics[key]
 
     def report_card(self, persona: Persona) -> ReportCard | None:
@@ -177,11 +149,11 @@ class Shelf:
         return f"python -m guppylm exam {persona.name if at_home else self.models_dir / persona.name}"
 
     def warm_up(self) -> None:
-        """Do ahead what the first visitor would wait for: import torch, open bundles, read packs."""
-        for name in _bundles(self.models_dir)[: self._n_kept]:
-            with suppress(GuppyError):  # its card will tell
-                self.chat(name).reply("", seed=0, max_tokens=1)
-        for persona in self.personas():
+        """Do ahead what the first visitor would wait for: import torch, open the first bundle, draw its prompts."""
+        for persona in self.personas()[:1]:
+            if persona.ready:
+                with suppress(GuppyError):  # its card will tell
+                    self.chat(persona.name).reply("", seed=0, max_tokens=1)
             self.topics(persona)
 
     def _names(self) -> list[str]:
@@ -197,29 +169,59 @@ class Shelf:
             raise NotFoundError(f"There is no persona called {name!r}.", nearest(str(name), known))
 
     def _look_at(self, name: str) -> Persona:
-        bundle = self.models_dir / name
-        trained = bundle.is_dir()
-        pack = self._pack(bundle) if trained else None
-        if not _is_pack(pack):
-            pack = self._pack(self.personas_dir / name)
-        facts = _facts(name, pack)
-        if trained:
-            return self._trained(name, facts)
+        if (self.models_dir / name).is_dir():
+            return self._trained(name)
+        pack = self._pack(self.personas_dir / name)
+        facts = _facts(name, pack if _is_pack(pack) else None)
         if isinstance(pack, GuppyError):
             return Persona(**facts, state="broken", problem=_sentence(pack), command=self._command("check", name))
         problem = f"{facts['title']} has no weights yet."
         return Persona(**facts, state="untrained", problem=problem, command=self._command("train", name))
 
-    def _trained(self, name: str, facts: dict[str, Any]) -> Persona:
-        max_turns = self._sound.get((name, _fingerprint(self.models_dir / name)))
+    def _trained(self, name: str) -> Persona:
+        facts = _facts(name, self._face(name))
         try:
-            max_turns = max_turns or self._open(name).max_turns
+            return Persona(**facts, max_turns=self._sound_turns(name))
         except GuppyError as error:
             return Persona(**facts, state="broken", problem=_sentence(error), command=self._command("train", name))
+
+    def _face(self, name: str) -> Face | None:
+        """Return what a bundle's own pack shows of itself, else the pack of that name; None where neither can."""
+        for folder in (self.models_dir / name, self.personas_dir / name):
+            key = (str(folder), _fingerprint(folder))
+            with self._reading:
+                if key not in self._faces:
+                    if len(self._faces) >= 256:
+                        self._faces.clear()
+                    try:
+                        self._faces[key] = read_face(folder)
+                    except (GuppyError, OSError):
+                        self._faces[key] = None
+                if face := self._faces[key]:
+                    return face
+        return None
+
+    def _sound_turns(self, name: str) -> int:
+        """Return the max_turns of a bundle that holds together as far as one can see without its weights."""
+        folder = self.models_dir / name
+        key = (name, _fingerprint(folder))
+        with self._opening:
+            if key in self._problems:
+                raise self._problems[key].with_traceback(None)
+            if key not in self._sound:
+                self._sound[key] = self._guarded(key, self._look_inside, folder)
+            return self._sound[key]
+
+    def _guarded(self, key: tuple, read: Callable[[Path], T], folder: Path) -> T:
+        """Read a bundle, and remember why where that fails."""
+        try:
+            return read(folder)
+        except GuppyError as error:
+            self._problems[key] = error
+            raise
         except Exception as error:  # a fault of ours or of the disk; it must not take the other personas down
-            problem = f"This bundle could not be opened: {type(error).__name__}."
-            return Persona(**facts, state="broken", problem=problem, command=self._command("train", name))
-        return Persona(**facts, max_turns=max_turns)
+            self._problems[key] = BundleError(f"This bundle could not be opened: {type(error).__name__}.")
+            raise self._problems[key] from error
 
     def _open(self, name: str) -> Any:
         folder = self.models_dir / name
@@ -229,11 +231,7 @@ class Shelf:
                 raise self._problems[key].with_traceback(None)
             if key not in self._chats:
                 self._forget(name)
-                try:
-                    self._chats[key] = self._open_chat(folder)
-                except GuppyError as error:
-                    self._problems[key] = error
-                    raise
+                self._chats[key] = self._guarded(key, self._open_chat, folder)
                 self._sound[key] = self._chats[key].max_turns
             self._chats.move_to_end(key)
             while len(self._chats) > self._n_kept:
@@ -292,17 +290,12 @@ def _is_pack(pack: Any) -> bool:
     return pack is not None and not isinstance(pack, GuppyError)
 
 
-def _facts(name: str, pack: Any) -> dict[str, Any]:
-    if not _is_pack(pack):
+def _facts(name: str, shown: Any) -> dict[str, Any]:
+    """Return what a card shows, from a Pack or a Face; of None, just the name."""
+    if shown is None:
         return {"name": name, "title": name}
-    return {
-        "name": name,
-        "title": pack.title,
-        "about": pack.about,
-        "avatar_svg": pack.avatar_svg,
-        "starters": tuple(pack.starters),
-        "pack": pack,
-    }
+    facts = {key: getattr(shown, key) for key in ("title", "about", "avatar_svg")}
+    return {"name": name, **facts, "starters": tuple(shown.starters)}
 
 
 def _sentence(error: GuppyError) -> str:

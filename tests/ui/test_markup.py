@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 
 from guppylm.ui.browse import TopicCard, chips_html, pick_prompts, topics_html
 from guppylm.ui.cards import cards_html, hello_html
-from guppylm.ui.shelf import Persona
+from guppylm.ui.persona import Persona
 
 EVIL = "<img src=x onerror=alert(1)> \"'&amp; ${alert(1)} {{this}}"
 

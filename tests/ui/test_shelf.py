@@ -98,13 +98,41 @@ def test_only_a_few_bundles_stay_open(stage: Stage, tmp_path: Path) -> None:
         opened.append(folder.name)
         return open_chat(stage.models_dir / "lamp")
 
-    shelf = Shelf(models_dir=tmp_path, personas_dir=tmp_path / "none", n_kept=2, open_chat=open_one)
+    shelf = Shelf(
+        models_dir=tmp_path, personas_dir=tmp_path / "none", n_kept=2, open_chat=open_one, look_inside=lambda folder: 1
+    )
     for name in ("a", "b", "a", "c", "a", "b"):
         shelf.chat(name)
     assert opened == ["a", "b", "c", "b"]
-    for _ in range(3):  # a visit opens what nobody has opened yet, and nothing twice
+    for _ in range(3):  # a visit opens nothing
         assert all(persona.ready for persona in shelf.personas())
+    assert opened == ["a", "b", "c", "b"]
+    assert shelf.persona("d").ready  # but who picks one does
     assert opened == ["a", "b", "c", "b", "d"]
+
+
+def test_forty_bundles_are_shown_without_reading_packs_or_weights(stage: Stage, tmp_path: Path) -> None:
+    for number in range(40):
+        shutil.copytree(stage.models_dir / "lamp", tmp_path / f"lamp{number:02}")
+
+    def refuse(folder: Path) -> object:
+        raise AssertionError(folder)
+
+    shelf = Shelf(models_dir=tmp_path, personas_dir=tmp_path / "none", open_chat=refuse, read_pack=refuse)
+    personas = shelf.personas()
+    assert len(personas) == 40
+    assert {(persona.state, persona.title, len(persona.starters)) for persona in personas} == {("ready", "Lamp", 2)}
+
+
+def test_what_only_the_weights_can_tell_is_told_once_they_are_read(a_copy: Stage) -> None:
+    weights = a_copy.models_dir / "lamp" / "model.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    shelf = Shelf(models_dir=a_copy.models_dir, personas_dir=a_copy.personas_dir)
+    assert next(persona for persona in shelf.personas() if persona.name == "lamp").ready
+    assert shelf.persona("lamp").state == "broken"
+    assert next(persona for persona in shelf.personas() if persona.name == "lamp").state == "broken"
 
 
 def test_a_fault_while_opening_stays_on_its_card(stage: Stage) -> None:
