@@ -25,6 +25,7 @@ class Face:
 
     title: str
     about: str
+    language: str = "en"
     avatar_svg: str = ""
     starters: tuple[str, ...] = ()
 
@@ -47,7 +48,13 @@ def read_face(folder: Path) -> Face:
     unread: list[Finding] = []  # a drawing that is not fit to be shown is not shown; check tells why
     drawing = _files(folder, keys.avatar)
     avatar = read_avatar(keys.avatar, folder.name, drawing, document.place(("avatar",)), unread)
-    return Face(title=keys.name, about=keys.about, avatar_svg=avatar, starters=tuple(keys.starters))
+    return Face(
+        title=keys.name,
+        about=keys.about,
+        language=keys.language,
+        avatar_svg=avatar,
+        starters=tuple(keys.starters),
+    )
 
 
 def _files(folder: Path, name: str | None) -> dict[str, bytes]:

@@ -14,6 +14,7 @@ from typing import Any
 import gradio as gr
 
 from guppylm.ui.chat_tab import ChatTab, _asset, _html
+from guppylm.ui.compare_tab import CompareTab
 from guppylm.ui.endpoints import add_endpoints
 from guppylm.ui.shelf import Shelf
 
@@ -47,9 +48,15 @@ def build_app(settings: AppSettings, *, shelf: Shelf | None = None) -> gr.Blocks
         with gr.Row(elem_id="top"):
             gr.HTML(HEADER, **_html("header"))
             gr.HTML(LIGHT, **_html("light", "light.js"))
-        tab = ChatTab(shelf=shelf, n_concurrent=settings.n_concurrent)
-        tab.build()
-        tab.wire(page)
+        chat = ChatTab(shelf=shelf, n_concurrent=settings.n_concurrent)
+        compare = CompareTab(shelf=shelf, n_concurrent=settings.n_concurrent)
+        with gr.Tabs(elem_id="rooms"):
+            with gr.Tab("Chat", id="chat"):
+                chat.build()
+            with gr.Tab("Compare", id="compare"):
+                compare.build()
+        chat.wire(page)
+        compare.wire(page)
         gr.HTML(FOOT, **_html("foot"))
         add_endpoints(shelf, n_concurrent=settings.n_concurrent)
     page.queue(default_concurrency_limit=settings.n_concurrent, max_size=settings.n_waiting)

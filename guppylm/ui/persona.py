@@ -19,6 +19,7 @@ class Persona:
         state: ready to talk, untrained (a pack without weights), or broken (something does not load).
         problem: why it cannot talk, in one sentence; empty when it can.
         command: what to type so that it can; empty when it can.
+        language: as a code: en, fr, pt-BR.
         max_turns: how many exchanges the weights were raised to see.
     """
 
@@ -31,6 +32,7 @@ class Persona:
     problem: str = ""
     command: str = ""
     max_turns: int = 1
+    language: str = "en"
 
     @property
     def ready(self) -> bool:

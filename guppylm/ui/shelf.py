@@ -294,7 +294,7 @@ def _facts(name: str, shown: Any) -> dict[str, Any]:
     """Return what a card shows, from a Pack or a Face; of None, just the name."""
     if shown is None:
         return {"name": name, "title": name}
-    facts = {key: getattr(shown, key) for key in ("title", "about", "avatar_svg")}
+    facts = {key: getattr(shown, key) for key in ("title", "about", "language", "avatar_svg")}
     return {"name": name, **facts, "starters": tuple(shown.starters)}
 
 

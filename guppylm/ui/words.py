@@ -9,6 +9,13 @@ from guppylm.ui.conversation import Exchange
 
 OUR_FAULT = "Something broke while it was answering. That is a fault of this program, not of your message."
 
+COMPARE = "Side by side"
+WHY_COMPARE = "One message, several answers: everything else is the same, the seed too unless seeds are compared."
+COMPARE_WHAT = "What to compare"
+COMPARE_MESSAGE = "One message for all of them"
+WHO_ANSWERS = "Who answers"
+ASK = "Ask"
+
 REPORT_CARD = "Report card"
 NOT_EXAMINED = "Not examined yet:"
 EXAMINE_AGAIN = "Examine it yourself:"
