@@ -10,9 +10,10 @@ here, and torch only inside `open_chat` and `look_inside`: the page comes up bef
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
-from collections.abc import Callable
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -87,7 +88,7 @@ class Shelf:
 
     def personas(self) -> tuple[Persona, ...]:
         """Return every persona, those that can talk first. No weights are read for it."""
-        found = [self._look_at(name) for name in self._names()]
+        found = _told_apart([self._look_at(name) for name in self._names()])
         order = ("ready", "untrained", "broken")
         return tuple(sorted(found, key=lambda persona: (order.index(persona.state), persona.title.casefold())))
 
@@ -265,6 +266,15 @@ class Shelf:
             return f"python -m guppylm check {pack}"
         out = "" if self.models_dir == Path("models") else f" --out {self.models_dir / name}"
         return f"python train.py --persona {pack}{out}"
+
+
+def _told_apart(personas: Sequence[Persona]) -> list[Persona]:
+    """Add the folder's name to titles that more than one persona has."""
+    titles = Counter(persona.title for persona in personas)
+    return [
+        replace(persona, title=f"{persona.title} ({persona.name})") if titles[persona.title] > 1 else persona
+        for persona in personas
+    ]
 
 
 def _bundles(folder: Path) -> list[str]:
