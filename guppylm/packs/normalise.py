@@ -3,7 +3,8 @@
 Two prompts that differ in case, punctuation or apostrophes are one prompt to a person, so the comparisons that keep
 the examination honest (does a held-out prompt stand in the training set? can a starter be asked? do two topics share
 a prompt?) are made on normalised text: compatibility forms unified (NFKC), case folded, apostrophes dropped, every
-other mark, symbol and emoji a space, spaces collapsed. In scripts that put no spaces between words every character
+other mark, symbol and emoji a space, spaces collapsed, accents on Latin letters dropped, as people do who type in a
+hurry. In scripts that put no spaces between words every character
 counts as a word, so that a comma or a space more or less makes no other text.
 """
 
@@ -20,6 +21,7 @@ UNSPACED = (
     "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 )
 IS_UNSPACED = re.compile(f"[{UNSPACED}]")
+_ACCENTS = re.compile("(?<=[a-z])[\u0300-\u036f]+")
 _SPACES = re.compile(" {2,}")
 _ASCII = {code: chr(code) if chr(code).isalnum() else " " for code in range(128)} | {
     ord("'"): "",
@@ -39,6 +41,8 @@ def normalise(text: str) -> str:
     'im hungry very'
     >>> normalise("早，iPhone")
     '早 iphone'
+    >>> normalise("¿Cómo estás?")
+    'como estas'
     """
     return " ".join(_spaced(text).split())
 
@@ -53,7 +57,8 @@ def _spaced(text: str) -> str:
     if text.isascii():
         return text.lower().translate(_ASCII)
     folded = unicodedata.normalize("NFKC", text).casefold()
-    return "".join(map(_kept, unicodedata.normalize("NFKC", folded)))
+    plain = _ACCENTS.sub("", unicodedata.normalize("NFKD", folded))
+    return "".join(map(_kept, unicodedata.normalize("NFC", plain)))
 
 
 def _kept(character: str) -> str:

@@ -68,22 +68,22 @@ class TooManyPromptsError(ValueError):
 
 
 def shared_texts(
-    trees: Mapping[str, Bound], *, limit: int = 20, quiet: Collection[str] = ()
+    trees: Mapping[str, Bound], *, limit: int = 20, n_each: int = 1, quiet: Collection[str] = ()
 ) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Yield (normalised text, owners) for texts that more than one owner's tree can say.
 
-    At most `limit` are found, no two by the same owners. What only `quiet` owners share is not reported.
+    They are of at most `limit` sets of owners, up to `n_each` of one. What only `quiet` owners share is not reported.
 
     Raises:
         TooManyPromptsError: more fronts than we are willing to follow.
     """
-    reported: set[tuple[str, ...]] = set()
+    reported: dict[tuple[str, ...], int] = {}
     for text, found in _Reader(trees, quiet).shared():
         owners = tuple(sorted(found))
-        if owners not in reported:
-            reported.add(owners)
+        if reported.get(owners, 0) < n_each:
+            reported[owners] = reported.get(owners, 0) + 1
             yield text, owners
-            if len(reported) >= limit:
+            if len(reported) >= limit and all(n >= n_each for n in reported.values()):
                 return
 
 

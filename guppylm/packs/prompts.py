@@ -20,6 +20,7 @@ from guppylm.packs.place import Place
 from guppylm.packs.recognise import ManyRecogniser, Recogniser, TooManyStatesError
 
 MAX_OVERLAPS = 200
+MAX_EXAMPLES = 6  # of the prompts that two topics, or two scenes, share
 MAX_PAIRED = 8  # of the scenes that share one prompt
 MAX_GIVEN_UP = 3  # messages too ambiguous to be traced, after which no more are tried
 
@@ -36,24 +37,26 @@ def overlap_findings(pack: Pack, trees: Trees) -> list[Finding]:
     held_out = {f"held out {number}": option for number, option in enumerate(_held_out(trees))}
     owners = {key: scene.ask for key, scene in asked.items()}
     owners |= {key: option.node for key, option in held_out.items()}
-    findings: dict[object, Finding] = {}
+    leaks: dict[str, tuple[str, str]] = {}  # held-out line -> a prompt, and a scene that trains on it
+    pairs: dict[object, tuple[tuple[str, str], list[str]]] = {}  # scenes or topics -> two scenes, and what they share
+    findings: list[Finding] = []
     try:
-        for text, shared in shared_texts(owners, limit=MAX_OVERLAPS, quiet=held_out):
+        for text, shared in shared_texts(owners, limit=MAX_OVERLAPS, n_each=MAX_EXAMPLES, quiet=held_out):
             scenes = [key for key in shared if key in asked]
             for key in shared if scenes else ():
                 if key in held_out:
-                    findings.setdefault(key, _leak(held_out[key], text, _topic(scenes[0])))
+                    leaks.setdefault(key, (text, scenes[0]))
             for pair in combinations(scenes[:MAX_PAIRED], 2):
-                findings.setdefault(
-                    pair if _same_topic(pair) else frozenset(map(_topic, pair)), _shared(pair, text, trees)
-                )
+                both = pair if _same_topic(pair) else frozenset(map(_topic, pair))
+                pairs.setdefault(both, (pair, []))[1].append(text)
     except TooManyPromptsError:
         message, help = (
             "too many prompts to compare them all",
             "fewer choices in a row make lines that can be compared",
         )
-        findings[""] = Finding(code="W213", message=message, help=help, file=pack.name)
-    return list(findings.values())
+        findings.append(Finding(code="W213", message=message, help=help, file=pack.name))
+    findings += [_leak(held_out[key], *leak, trees) for key, leak in leaks.items()]
+    return findings + [_shared(pair, texts, trees) for pair, texts in pairs.values()]
 
 
 def _held_out(trees: Trees) -> Iterator[Option]:
@@ -71,22 +74,34 @@ def _same_topic(pair: tuple[str, str]) -> bool:
     return _topic(pair[0]) == _topic(pair[1])
 
 
-def _leak(option: Option, text: str, topic: str) -> Finding:
+def _leak(option: Option, text: str, scene: str, trees: Trees) -> Finding:
     assert isinstance(option.place, Place)
-    message = f"held out, yet topic {topic} trains on {_shown(text)}"
+    line = _line_that_asks(text, scene, trees)
+    message = f"held out, yet topic {_topic(scene)} trains on {_shown(text)}{_where(line)}"
     return finding_at(option.place, "E150", message, "change this line, or the line of ask that makes the same")
 
 
-def _shared(pair: tuple[str, str], text: str, trees: Trees) -> Finding:
-    """Return the warning about two scenes, at a line of the first that makes the prompt they share."""
+def _shared(pair: tuple[str, str], texts: Sequence[str], trees: Trees) -> Finding:
+    """Return the warning about two scenes, at a line of the first that makes the first prompt they share."""
     first, second = pair
-    place = _line_that_asks(text, trees[_topic(first)]) or trees[_topic(first)][0].scene.ask[0].place
+    text, *others = dict.fromkeys(texts)
+    place = _line_that_asks(text, first, trees) or trees[_topic(first)][0].scene.ask[0].place
+    there = _where(_line_that_asks(text, second, trees))
+    more = f"; so do {', '.join(map(_shown, others[: MAX_EXAMPLES - 1]))}" if others else ""
+    more = more.replace("so do", "so does") if len(others) == 1 else more
     if _same_topic(pair):
         numbers = " and ".join(str(int(key.rsplit(" ", 1)[1]) + 1) for key in pair)
-        message = f"{_shown(text)} belongs to scenes {numbers} of this topic"
+        message = f"{_shown(text)} belongs to scenes {numbers} of this topic{there}{more}"
         return finding_at(place, "W212", message, "leave it to one of them, or their replies get mixed")
-    message = f"{_shown(text)} belongs to topics {_topic(first)} and {_topic(second)}"
+    message = f"{_shown(text)} belongs to topics {_topic(first)} and {_topic(second)}{there}{more}"
     return finding_at(place, "W211", message, "leave it to one of them, or the model has to guess")
+
+
+def _where(place: Place | None) -> str:
+    """Return a place for the middle of a message."""
+    if place is None:
+        return ""
+    return f" ({place.file}:{place.line})" if place.line else f" ({place.file}:{place.path})"
 
 
 def _shown(text: str) -> str:
@@ -159,14 +174,14 @@ class _Tracer:
         return []
 
 
-def _line_that_asks(text: str, scenes: list[SceneTrees]) -> Place | None:
-    """Return the place of the first line of `ask` that makes a prompt."""
+def _line_that_asks(text: str, scene: str, trees: Trees) -> Place | None:
+    """Return the place of the line of a scene's `ask` that makes a prompt."""
     recogniser = Recogniser(text)
-    for scene in scenes:
-        for option in scene.ask.options:
-            try:
-                if recogniser.fits(option.node):
-                    return option.place if isinstance(option.place, Place) else None
-            except TooManyStatesError:
-                return None
+    name, number = scene.rsplit(" ", 1)
+    for option in next(one for one in trees[name] if one.scene.index == int(number)).ask.options:
+        try:
+            if recogniser.fits(option.node):
+                return option.place if isinstance(option.place, Place) else None
+        except TooManyStatesError:
+            return None
     return None

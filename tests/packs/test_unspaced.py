@@ -23,6 +23,7 @@ def test_a_comma_or_a_space_makes_no_other_text():
     assert normalise("我用iPhone，你呢") == normalise("我用 iphone 你呢")
     assert normalise("おはよう、みみ") == normalise("おはようみみ")
     assert normalise("สวัสดี ครับ") == normalise("สวัสดีครับ")
+    assert normalise("が") != normalise("か")
     assert normalise("안녕 미미") != normalise("안녕미미")  # Korean does put spaces
 
 
