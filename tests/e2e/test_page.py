@@ -34,6 +34,24 @@ def test_a_starter_is_sent_and_answered(visit: Visit) -> None:
     assert "Seed" in visit.page.locator("#note").inner_text()
 
 
+def test_answers_stand_side_by_side(visit: Visit) -> None:
+    page = visit.page
+    page.get_by_role("tab", name="Compare").click()
+    page.get_by_label("One, with three seeds").check()
+    page.wait_for_selector("#compare-one input:checked")
+    page.locator("#compare-message textarea").fill("are you <b>bright</b>")
+    page.keyboard.press("Enter")
+    page.wait_for_function(
+        "document.querySelectorAll('#compare-answers .answer').length === 3"
+        " && !document.querySelector('#compare-answers .cursor')"
+    )
+    labels = page.locator("#compare-answers .label").all_inner_texts()
+    assert len(set(labels)) == 3
+    assert page.locator("#compare-answers .asked").inner_text() == "are you <b>bright</b>"
+    page.locator("#compare-message .submit-button").wait_for()
+    assert visit.complaints == []
+
+
 def test_markup_is_text(visit: Visit) -> None:
     visit.send("HELLO <b>x</b> $$x^2$$ **y** &lt;")
     visit.wait_for_replies(1)
