@@ -13,6 +13,8 @@ them all, and the word is the persona's own.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import cast
 
 from guppylm.packs.count import Counter, Variables
 from guppylm.packs.grammar import Bound
@@ -28,28 +30,48 @@ def exchanges(ask: Choice, reply: Choice, counter: Counter, *, trained: Choice |
     Args:
         trained: where `ask` are held-out prompts, the others of the scene; a slot of theirs is shared as well.
     """
-    prompts: dict[tuple[Option, ...], list[Option]] = {}  # by the replies that they may have
+    prompts: dict[int, tuple[Choice, list[Option]]] = {}  # by the replies that they may have
     for option, fitting in _fitting(ask, reply, trained or ask, counter):
-        prompts.setdefault(fitting or reply.options, []).append(option)
-    if list(prompts) == [reply.options]:
+        replies = fitting or reply
+        prompts.setdefault(id(replies), (replies, []))[1].append(option)
+    if list(prompts) == [id(reply)]:
         return (Sequence((ask, reply)),)
-    return tuple(Sequence((Choice(tuple(asked)), Choice(replies))) for replies, asked in prompts.items())
+    return tuple(Sequence((Choice(tuple(asked)), replies)) for replies, asked in prompts.values())
 
 
 def unanswered(ask: Choice, reply: Choice, counter: Counter) -> list[Option]:
     """Return the prompts for which every reply repeats a word that they do not say."""
-    return [option for option, fitting in _fitting(ask, reply, ask, counter) if not fitting]
+    return [option for option, fitting in _fitting(ask, reply, ask, counter) if fitting is None]
 
 
-def _fitting(
-    ask: Choice, reply: Choice, trained: Choice, counter: Counter
-) -> Iterator[tuple[Option, tuple[Option, ...]]]:
-    """Yield each prompt with the replies that repeat nothing but what it says."""
-    asked = _variables(ask, counter) | _variables(trained, counter)
-    tied = [_variables(line.node, counter) & asked for line in reply.options]
+def without(node: Bound, unsaid: Variables, counter: Counter) -> Bound | None:
+    """Return the tree of those texts of a tree that use none of these variables; None where all of them do.
+
+    What does not change stays the same object, and so what is known about it stays known.
+    """
+    if not _variables(node, counter) & unsaid:
+        return node
+    match node:
+        case Choice(options):
+            kept = ((option, without(option.node, unsaid, counter)) for option in options)
+            left = tuple(replace(option, node=node) for option, node in kept if node is not None)
+            return Choice(left) if left else None
+        case Sequence(parts):
+            trimmed = tuple(without(part, unsaid, counter) for part in parts)
+            return None if None in trimmed else Sequence(trimmed)
+        case _:
+            return None
+
+
+def _fitting(ask: Choice, reply: Choice, trained: Choice, counter: Counter) -> Iterator[tuple[Option, Choice | None]]:
+    """Yield each prompt with the replies that repeat nothing but what it says; None where there are none."""
+    shared = (_variables(ask, counter) | _variables(trained, counter)) & _variables(reply, counter)
+    known: dict[Variables, Choice | None] = {}
     for option in ask.options:
-        said = _variables(option.node, counter)
-        yield option, tuple(line for line, words in zip(reply.options, tied, strict=True) if words <= said)
+        unsaid = shared - _variables(option.node, counter)
+        if unsaid not in known:
+            known[unsaid] = cast("Choice | None", without(reply, unsaid, counter))
+        yield option, known[unsaid]
 
 
 def _variables(node: Bound, counter: Counter) -> Variables:

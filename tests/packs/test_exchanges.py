@@ -5,9 +5,12 @@ from __future__ import annotations
 import pytest
 
 from guppylm.packs.count import Counter
+from guppylm.packs.exchanges import without
 from guppylm.packs.generate import generate, scene_trees
 from guppylm.packs.load import load_pack
 from guppylm.packs.pack import Pack
+from guppylm.packs.unrank import every_text
+from tests.packs.grammars import bind
 from tests.packs.packs import write_pack
 
 NAMES = ("anna", "ben", "kofi", "mei", "omar", "zoe")
@@ -36,6 +39,27 @@ def test_where_every_reply_says_the_word_it_is_the_persona_s_own(tmp_path):
     found = pairs(moth(tmp_path, ask=["i am <person>", "who are you"], reply=["<person>, hello"]))
     assert {reply for ask, reply in found if ask == "who are you"} == {f"{name}, hello" for name in NAMES}
     assert all(reply.split(",")[0] == ask.split()[-1] for ask, reply in found if ask != "who are you")
+
+
+def test_a_line_that_may_repeat_a_word_also_answers_without(tmp_path):
+    ask = ["i am <person>", "it is me"]
+    found = pairs(moth(tmp_path, ask=ask, reply=["(<person>|you), (hello|<person>)", "<person>"]))
+    assert {reply for ask, reply in found if ask == "it is me"} == {"you, hello"}
+    assert {reply for ask, reply in found if ask == "i am mei"} == {
+        *("mei, hello", "mei, mei", "you, hello", "you, mei", "mei"),
+    }
+
+
+def test_what_does_not_change_stays_the_same_tree():
+    scope = {"x": ["a", "b"]}
+    tree = bind("(one|two) (<x>|three)", "four", words=scope)
+    counter = Counter()
+    [variable] = {variable for some in counter.poly(tree) for variable in some}
+    left = without(tree, frozenset({variable}), counter)
+    assert sorted(every_text(left, counter)) == ["four", "one three", "two three"]
+    assert left.options[1].node is tree.options[1].node
+    assert without(tree, frozenset(), counter) is tree
+    assert without(tree.options[0].node.parts[-1].options[0].node, frozenset({variable}), counter) is None
 
 
 def test_words_that_no_prompt_says_are_free(tmp_path):
