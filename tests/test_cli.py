@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -230,13 +229,22 @@ def test_check_json_is_json_and_nothing_else(capsys, packs):
 def test_watching_checks_again_when_a_file_changes(packs):
     command = [sys.executable, "-m", "guppylm", "check", "moth", "--personas", str(packs), "--watch", "--json"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as watching:
-        assert watching.stdout is not None
-        assert watching.stderr is not None
-        assert "watching" in watching.stderr.readline()
-        write_pack(packs / "moth", {"topics/food.yaml": "ask: <snack>\nreply: no\n"})
-        assert any("E140" in line for line in watching.stdout)
-        watching.send_signal(signal.SIGINT)
-        assert watching.wait(timeout=30) == 130
+        try:
+            assert watching.stdout is not None
+            assert watching.stderr is not None
+            assert "watching" in watching.stderr.readline()
+            write_pack(packs / "moth", {"topics/food.yaml": "ask: <snack>\nreply: no\n"})
+            assert any("E140" in line for line in watching.stdout)
+        finally:
+            watching.kill()
+
+
+def test_watching_ends_with_ctrl_c(monkeypatch, packs):
+    def interrupt(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("guppylm.commands.check.time.sleep", interrupt)
+    assert main(["check", "moth", "--personas", str(packs), "--watch"]) == 130
 
 
 def test_explain_names_lines_topics_and_unknown_words(capsys, packs):
