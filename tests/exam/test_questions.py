@@ -61,7 +61,7 @@ def test_an_examination_is_large_enough_and_none_of_it_is_trained(name):
     pack = load_pack(name, personas_dir=PERSONAS)
     assert set(pack.topics) - {pack.fallback} <= set(pack.exam)
     assert all(len(texts) >= 8 for texts in pack.exam.values())
-    assert len(pack.exam["_unknown"]) >= 120
+    assert len(pack.exam["_unknown"]) >= 50  # each half then tells the rate to four points
     asked = {normalise(text) for texts in pack.exam.values() for text in texts} - {""}
     trained = {normalise(row.input) for row in generate(pack, n_rows=60_000, seed=5).train}
     assert not asked & trained
