@@ -368,6 +368,25 @@ def test_chat_answers_once(capsys, models):
     assert 0 < row["tokens"] <= 9
 
 
+def test_chat_writes_every_number_behind_a_reply(capsys, models, tmp_path):
+    trace = tmp_path / "trace.json"
+    ask = ["chat", "lamp", "--models", models, "--seed", 5, "--max-tokens", 9, "--prompt", "hello", "--trace"]
+    code, out, _ = run(capsys, *ask, trace)
+    assert code == 0
+    found = json.loads(trace.read_text(encoding="utf-8"))
+    assert found["reply"] == out.strip()
+    assert len(found["steps"]) == 9
+    code, _, err = run(capsys, *ask, tmp_path / "nowhere" / "trace.json")
+    assert code == 2
+    assert "cannot be written" in err
+
+
+def test_a_trace_needs_a_message(capsys, models, tmp_path):
+    code, _, err = run(capsys, "chat", "lamp", "--models", models, "--trace", tmp_path / "trace.json")
+    assert code == 2
+    assert "--prompt" in err
+
+
 def test_chat_in_bulk_answers_every_line_alone(capsys, models, monkeypatch):
     lines = 'hi\n"two\\nlines"\n"just a quote\n\n'
     monkeypatch.setattr("sys.stdin", io.StringIO(lines))

@@ -121,6 +121,7 @@ class Chat:
         top_k: int | None = None,
         top_p: float | None = None,
         max_tokens: int | None = None,
+        begin: Sequence[int] = (),
     ) -> Stream:
         """Start a reply and return it as an iterator of Tokens. Closing it stops the work.
 
@@ -131,6 +132,7 @@ class Chat:
             seed: the same seed, message and settings give the same reply; None for a new one each time.
             temperature, top_k, top_p: None for what the bundle suggests; see `Sampling`.
             max_tokens: longest reply; None for as long as the context allows.
+            begin: tokens the reply begins with, whatever the dice say; from there it goes on by itself.
 
         Raises:
             ChatError: a setting makes no sense.
@@ -140,7 +142,15 @@ class Chat:
         sampling = self.bundle.generation.changed(temperature=temperature, top_k=top_k, top_p=top_p)
         window = self.window(message, history=history, max_tokens=max_tokens)
         room = max(0, self.context - len(window.ids) - bool(self.bundle.tokenizer.gists))
-        return Stream(self.bundle, window, sampling, _seed(seed), room if max_tokens is None else min(max_tokens, room))
+        n_most = room if max_tokens is None else min(max_tokens, room)
+        return Stream(self.bundle, window, sampling, _seed(seed), n_most, begin=self._checked(begin))
+
+    def _checked(self, begin: Sequence[int]) -> tuple[int, ...]:
+        tokenizer = self.bundle.tokenizer
+        for id in begin:
+            if not isinstance(id, int) or not 0 <= id < tokenizer.vocab_size or id in tokenizer.never_said:
+                raise ChatError(f"a reply cannot begin with the token {id!r}.", "Take one of the candidates.")
+        return tuple(begin)
 
     def window(self, message: str, *, history: Sequence[tuple[str, str]] = (), max_tokens: int | None = None) -> Window:
         """Return what the model would be shown of a conversation, and what not."""
@@ -156,12 +166,22 @@ class Chat:
 class Stream:
     """One reply while it is being made: an iterator of Tokens, and afterwards `reply`."""
 
-    def __init__(self, bundle: Bundle, window: Window, sampling: Sampling, seed: int, max_tokens: int) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        window: Window,
+        sampling: Sampling,
+        seed: int,
+        max_tokens: int,
+        *,
+        begin: tuple[int, ...] = (),
+    ) -> None:
         self.window = window
         self._bundle = bundle
         self._sampling = sampling
         self._seed = seed
         self._max_tokens = max_tokens
+        self._begin = begin
         self._steps: list[Step] = []
         self._stopped: Stopped | None = None
         self._gist: Gist | None = None
@@ -203,6 +223,8 @@ class Stream:
             logits = self._read([gist.id], cache)
         while logits is not None and len(self._steps) < self._max_tokens:
             step = sample(logits, self._said(), self._sampling, dice, tokenizer.never_said)
+            if len(self._steps) < len(self._begin):
+                step = step.instead(self._begin[len(self._steps)])
             self._steps.append(step)
             if step.id == tokenizer.end_id:
                 self._stopped = "end"

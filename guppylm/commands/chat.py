@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from guppylm.errors import NotFoundError, nearest
+from guppylm.errors import GuppyError, NotFoundError, nearest
 from guppylm.packs.sources import PERSONAS_DIR, list_personas
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ MODELS_DIR = PERSONAS_DIR.parent / "models"
 _EXAMPLES = """examples:
   python -m guppylm chat guppy
   python -m guppylm chat guppy --prompt "are you hungry" --seed 1
+  python -m guppylm chat guppy --prompt "are you hungry" --seed 1 --trace trace.json
   python -m guppylm chat ./runs/moth --temperature 0.3
   python -m guppylm chat guppy --batch < messages.txt > replies.jsonl"""
 
@@ -34,6 +35,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     help = "answer every line of standard input (plain text, or a JSON string) with a line of JSON"
     how.add_argument("--batch", action="store_true", help=help)
     parser.add_argument("--json", action="store_true", help="with --prompt: answer with a line of JSON")
+    parser.add_argument(
+        "--trace", type=Path, metavar="FILE", help="with --prompt: write every number behind the reply to FILE, as JSON"
+    )
     parser.add_argument("--seed", type=int, metavar="S", help="the same seed gives the same reply")
     parser.add_argument("--temperature", type=float, metavar="T", help="0 always takes the likeliest word")
     parser.add_argument("--top-k", type=int, metavar="K", help="choose among the K likeliest tokens; 0 for all")
@@ -43,6 +47,8 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    if options.trace and options.prompt is None:
+        raise GuppyError("--trace needs a message", 'give one with --prompt "hello"')
     folder = find_bundle(options.name, options.models or MODELS_DIR)
 
     from guppylm.chat.engine import Chat
@@ -52,6 +58,8 @@ def run(options: argparse.Namespace) -> int:
     settings = {key: getattr(options, key) for key in ("seed", "temperature", "top_k", "top_p", "max_tokens")}
     if options.prompt is not None:
         reply = chat.reply(options.prompt, **settings)
+        if options.trace:
+            _write_trace(options.trace, chat, reply)
         print(_as_json(options.prompt, reply) if options.json else reply.text)
         if reply.note:
             print(f"({reply.note})", file=sys.stderr)
@@ -61,6 +69,16 @@ def run(options: argparse.Namespace) -> int:
     else:
         _talk(chat, options.name, settings)
     return 0
+
+
+def _write_trace(path: Path, chat: Chat, reply: Reply) -> None:
+    from guppylm.lens.inside import look_inside
+    from guppylm.lens.trace import as_dict
+
+    try:
+        path.write_text(json.dumps(as_dict(look_inside(chat, reply)), ensure_ascii=False) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise GuppyError(f"{path} cannot be written: {error.strerror}", "name another file") from error
 
 
 def find_bundle(name: str, models_dir: Path) -> Path:

@@ -112,6 +112,10 @@ class Step:
         """Return what the same logits and the same random number give under other settings."""
         return choose(self.logits, self.said, sampling, self.uniform, self.never)
 
+    def instead(self, id: int) -> Step:
+        """Return the step in which somebody took this token out of turn, whatever the random number says."""
+        return replace(self, id=id, p=float(self.trail().probabilities[id]))
+
     def trail(self) -> Trail:
         """Return every number of the sum over the whole vocabulary."""
         return follow(self.logits, self.said, self.sampling, self.never)

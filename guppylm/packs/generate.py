@@ -17,7 +17,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from guppylm.packs.count import Counter
@@ -127,15 +127,24 @@ def scene_trees(topic: Topic, *, nodes: dict | None = None, new_words: bool = Fa
 
 
 @no_collection()
-def generate(pack: Pack, *, n_rows: int = 60_000, n_exam: int | None = None, seed: int = 0) -> Dataset:
+def generate(
+    pack: Pack,
+    *,
+    n_rows: int = 60_000,
+    n_exam: int | None = None,
+    seed: int = 0,
+    topics: Collection[str] | None = None,
+) -> Dataset:
     """Return the sets for this pack.
 
     Args:
         n_rows: rows of `train`, shared out by the topics' weights.
         n_exam: rows of each other set, at most; a twentieth of `n_rows` unless said, from 1 to 20 for a topic.
         seed: the same seed gives the same rows.
+        topics: draw the rows of these alone, with the share they have among all `n_rows`; None for all topics. They are
+            the same pairs, though not always typed the same: what collides with another topic's is typed anew.
     """
-    return _Generation(pack, n_rows, n_exam, seed).run()
+    return _Generation(pack, n_rows, n_exam, seed).run(pack.topics if topics is None else topics)
 
 
 class _Generation:
@@ -158,8 +167,8 @@ class _Generation:
         self.sets: dict[str, list[Conversation]] = {name: [] for name in SETS}
         self.short_of: dict[str, int] = {}
 
-    def run(self) -> Dataset:
-        for name in self.pack.topics:
+    def run(self, topics: Collection[str]) -> Dataset:
+        for name in topics:
             n_before = len(self.sets["train"])
             for trees, n_rows in self._scene_shares(name):
                 self._draw_scene(name, trees, n_rows)
