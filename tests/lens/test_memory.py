@@ -98,11 +98,7 @@ def test_the_rows_of_a_topic_are_made_again(tmp_path):
     from tests.ui.stage import set_stage
 
     stage = set_stage(tmp_path)
-    pack = (
-        load_pack(stage.personas_dir / "lamp")
-        if (stage.personas_dir / "lamp").is_dir()
-        else load_pack(stage.models_dir / "lamp")
-    )
+    pack = load_pack(stage.personas_dir / "lamp")
     tokenizer = Tokenizer.train(["are you bright", "i am warm"] * 3, vocab_size=300)
     all_rows = [row for row in generate(pack, n_rows=400, seed=3).train if row.category == "light"]
     again = rows_of(pack, "light", tokenizer, n_rows=400, seed=3)
