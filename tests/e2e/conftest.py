@@ -72,8 +72,15 @@ class Visit:
     complaints: list[str] = field(default_factory=list)
 
     def send(self, message: str) -> None:
-        self.page.locator("#message textarea").fill(message)
+        box = self.page.locator("#message textarea")
+        box.fill(message)
         self.page.keyboard.press("Enter")
+        # In the moment between a reply's last word and its end, gradio drops an Enter; the words stay in the box, and
+        # people press again.
+        if message:
+            self.page.wait_for_timeout(500)
+            if box.input_value() == message:
+                self.page.keyboard.press("Enter")
 
     def said(self, who: str) -> list[str]:
         return self.page.locator(f"#chat [data-testid={who}]").all_inner_texts()
