@@ -290,7 +290,7 @@ def _summary(last: Progress, out: Path) -> None:
         print(f"  you  {said.prompt}\n  {last.metrics['persona']}  {_one_line(said.reply, 150)}\n")
     if (kept := previous_of(out)).is_dir():
         print(f"The bundle that was there before is kept in {kept}.")
-    print(f"Chat:  python -m guppylm chat {last.metrics['persona'] if out.parent == Path('models') else out}")
+    print(f"Chat:  python -m guppylm chat {out.name if out.parent == Path('models') else out}")
 
 
 def _sparkline(values: Sequence[float], width: int = 32) -> str:

@@ -120,6 +120,11 @@ def test_a_run_ends_with_what_it_learned_and_how_to_chat(run, moth_folder):
     assert "\r" not in out  # a bar that renews itself is for terminals
 
 
+def test_the_command_to_chat_names_the_folder_of_the_bundle(run, moth_folder):
+    _, out, _ = run("--persona", moth_folder, *SMALL, "--steps", 3, "--out", "models/little")
+    assert out.rstrip().endswith("python -m guppylm chat little")
+
+
 def test_a_stopped_run_goes_on_with_its_own_settings(run, moth_folder, monkeypatch):
     before = command._StopSign
 
