@@ -33,6 +33,7 @@ class Exchange:
     """One message and as much of the reply as has been said.
 
     Attributes:
+        knobs: how its tokens were picked; with them and the seed the same reply can be had again.
         stopped: "" while the reply grows, then "end", "length" or "cancelled".
         note: what the engine has to say about the message, as that its start was cut; mostly empty.
     """
@@ -40,6 +41,7 @@ class Exchange:
     message: str
     reply: str = ""
     seed: int = 0
+    knobs: Knobs = Knobs()
     n_tokens: int = 0
     stopped: str = ""
     note: str = ""
@@ -54,7 +56,7 @@ def speak(chat: Any, talk: Talk, message: str, *, knobs: Knobs, seed: int) -> It
     Closing this iterator closes the engine's, so a reply that nobody waits for is not computed further.
     """
     # The engine cuts a long message at its front and says so; no session need keep a whole book for that.
-    exchange = Exchange(message=message[-N_CHARACTERS_SENT:], seed=seed)
+    exchange = Exchange(message=message[-N_CHARACTERS_SENT:], seed=seed, knobs=knobs)
     yield exchange
     stream = chat.stream(
         exchange.message,

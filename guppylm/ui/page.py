@@ -16,6 +16,7 @@ import gradio as gr
 from guppylm.ui.chat_tab import ChatTab, _asset, _html
 from guppylm.ui.compare_tab import CompareTab
 from guppylm.ui.endpoints import add_endpoints
+from guppylm.ui.inside_tab import InsideTab
 from guppylm.ui.shelf import Shelf
 
 HEADER = """
@@ -50,12 +51,16 @@ def build_app(settings: AppSettings, *, shelf: Shelf | None = None) -> gr.Blocks
             gr.HTML(LIGHT, **_html("light", "light.js"))
         chat = ChatTab(shelf=shelf, n_concurrent=settings.n_concurrent)
         compare = CompareTab(shelf=shelf, n_concurrent=settings.n_concurrent)
+        inside = InsideTab(shelf=shelf)
         with gr.Tabs(elem_id="rooms"):
             with gr.Tab("Chat", id="chat"):
                 chat.build()
+            with gr.Tab("Look inside", id="inside") as inside_tab:
+                inside.build()
             with gr.Tab("Compare", id="compare"):
                 compare.build()
         chat.wire(page)
+        inside.wire(inside_tab, chat)
         compare.wire(page)
         gr.HTML(FOOT, **_html("foot"))
         add_endpoints(shelf, n_concurrent=settings.n_concurrent)
@@ -67,7 +72,7 @@ def launch_options() -> dict[str, Any]:
     """Return how the page is served, the same for the app and its tests."""
     return {
         "theme": _theme(),
-        "css": _asset("theme.css"),
+        "css": _asset("theme.css") + _asset("inside/inside.css"),
         "favicon_path": str(resources.files("guppylm.ui").joinpath("assets/avatar.svg")),
         "footer_links": ["api"],
         "run_history": False,  # what a visitor says is not kept, not even in the visitor's own browser

@@ -5,14 +5,14 @@ A paragraph may name figures of the model at hand in braces; `walk` fills them i
 
 from __future__ import annotations
 
-import inspect
+import ast
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import import_module
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-import guppylm
+PACKAGE = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,9 +128,9 @@ STATIONS = (
     Station(
         key="learned",
         title="How it learned",
-        sentence="All of those numbers began as noise, and were nudged a few thousand times.",
+        sentence="All of those numbers began as noise, and were nudged {n_steps} times.",
         paragraph=(
-            "A step of training shows the model a few hundred conversations, asks it at every token for the next one, "
+            "A step of training shows the model some hundred conversations, asks it at every token for the next one, "
             "and moves every number a little to where the right one would have been likelier. The loss is the average "
             "surprise at the right token, and e to the power of the loss is between how many tokens it hesitates. A "
             "model that only guesses hesitates between all {vocab_size}: a loss of {ln_vocab}. The same few messages "
@@ -160,11 +160,12 @@ def _name(code: str) -> str:
     return code.partition(":")[2]
 
 
+@cache
 def _place(code: str) -> str:
-    """Return the file and line of something, as `guppylm/model/sampling.py:153`."""
+    """Return the file and line of something, as `guppylm/model/sampling.py:153`, without importing it."""
     module, _, name = code.partition(":")
-    found: Any = import_module(module)
+    file = Path(*module.split(".")).with_suffix(".py")
+    node: Any = ast.parse((PACKAGE.parent / file).read_text(encoding="utf-8"))
     for part in name.split("."):
-        found = getattr(found, part)
-    file = Path(inspect.getsourcefile(found) or "").relative_to(Path(guppylm.__file__).parent.parent)
-    return f"{file.as_posix()}:{inspect.getsourcelines(found)[1]}"
+        node = next(inner for inner in node.body if getattr(inner, "name", None) == part)
+    return f"{file.as_posix()}:{node.lineno}"
