@@ -22,6 +22,7 @@ from guppylm.ui import words
 from guppylm.ui.browse import chips_html, label_of, topics_html
 from guppylm.ui.cards import LOOKING, cards_html, hello_html
 from guppylm.ui.conversation import (
+    Exchange,
     Knobs,
     Talk,
     as_messages,
@@ -97,7 +98,7 @@ class ChatTab:
             html_attributes=gr.InputHTMLAttributes(autocapitalize="sentences", enterkeyhint="send"),
         )
         self.sees = gr.HTML("", **_html("sees"))
-        self.note = gr.HTML("", **_html("note"))
+        self.note = gr.HTML("", **_html("note", "rooms.js"))
 
     def _build_knobs(self) -> None:
         knobs = Knobs()
@@ -192,7 +193,7 @@ class ChatTab:
             yield self._taken_back(message, chosen, talks, talk, words.OUR_FAULT)
             raise
         else:
-            yield gr.skip(), gr.skip(), idle(), _note(words.about_reply(exchange)), gr.skip()
+            yield gr.skip(), gr.skip(), idle(), _about(exchange), gr.skip()
 
     def _taken_back(self, message: str, chosen: str, talks: dict, talk: Talk, problem: str) -> tuple:
         """Return the page as it was before the message, which goes back into the box, and what went wrong."""
@@ -203,7 +204,7 @@ class ChatTab:
 
     def on_stop(self, chosen: str, talks: dict) -> tuple:
         talk = stopped_now(talks.get(chosen, ()))
-        note = _note(words.about_reply(talk[-1])) if talk else ""
+        note = _about(talk[-1]) if talk else ""
         return as_messages(talk), {**talks, chosen: talk}, idle(), note
 
     def on_undo(self, chosen: str, talks: dict, event: gr.UndoData) -> tuple:
@@ -299,6 +300,12 @@ def idle(text: str = "") -> Any:
 def _note(text: str, *, is_problem: bool = False) -> str:
     role = "alert" if is_problem else "status"
     return f'<p role="{role}" class="{"problem" if is_problem else ""}">{escape(text)}</p>'
+
+
+def _about(exchange: Exchange) -> str:
+    """Return how a reply came about, and the way to all the rest of it."""
+    look = f'<button type="button" class="more" data-room="{words.LOOK_INSIDE}">{words.LOOK_INSIDE}</button>'
+    return f'<p role="status">{escape(words.about_reply(exchange))} {look}</p>'
 
 
 def _html(elem_id: str, script: str = "") -> dict[str, Any]:

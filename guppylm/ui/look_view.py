@@ -63,8 +63,8 @@ def token_view(inside: Inside, position: int, *, label: Label = str) -> dict[str
         "position": position,
         "why": _why(inside, position, layers, step, label),
         "layers": [
-            {"best": [[_text(inside, one.id), round(one.p, 4), one.id] for one in layer.best],
-             "p": round(layer.p_said, 4), "rank": layer.rank_said}
+            {"best": [[_text(inside, one.id), _share(one.p), one.id] for one in layer.best],
+             "p": _share(layer.p_said), "rank": layer.rank_said}
             for layer in layers
         ],
         "settled": settled_at(layers),
@@ -97,8 +97,8 @@ def draw_view(inside: Inside, step: Step, sampling: Sampling | None = None) -> d
                 "rank": one.rank,
                 "logit": round(one.logit, 2),
                 "tempered": _number(trail.tempered[one.id]),
-                "p_model": round(one.p_model, 4),
-                "p": round(one.p_drawn, 4),
+                "p_model": _share(one.p_model),
+                "p": _share(one.p_drawn),
                 "end": round(ends[one.id], 4),
                 "fate": words.FATES[one.fate],
                 "pick": one.id not in step.never,
@@ -160,19 +160,24 @@ def _why(inside: Inside, position: int, layers: Sequence[Layer], step: Step | No
 
 def _looked_at(inside: Inside, position: int) -> tuple[str, float, int, int] | None:
     """Return the earlier word that a head looked at most from the place before, how much, and which head it was."""
-    places = [at for at in range(position - 1) if inside.roles[at] in ("message", "reply")]
+    pieces = inside.pieces()
+    is_word = [
+        role in ("message", "reply") and any(map(str.isalnum, piece.text))
+        for role, piece in zip(inside.roles, pieces, strict=True)
+    ]
+    places = [at for at in range(position - 1) if is_word[at]]
     if not places:
         return None
     rows = torch.stack([layer[0, :, position - 1] for layer in inside.trace.attention])[:, :, places]  # (L, H, places)
     layer, head, at = (int(i) for i in torch.unravel_index(rows.argmax(), rows.shape))
-    return inside.pieces()[places[at]].text, float(rows[layer, head, at]), layer, head
+    return pieces[places[at]].text, float(rows[layer, head, at]), layer, head
 
 
 def _topics(inside: Inside, label: Label) -> list[dict[str, Any]]:
     """Return the topics that were likeliest at the end, with their probability behind each layer."""
     layers = topics_by_layer(inside)
     best = sorted(layers[-1], key=lambda name: -layers[-1][name])[:N_TOPICS] if layers else []
-    return [{"label": label(name), "p": [round(layer[name], 4) for layer in layers]} for name in best]
+    return [{"label": label(name), "p": [_share(layer[name]) for layer in layers]} for name in best]
 
 
 def _attention(inside: Inside) -> str:
@@ -228,7 +233,17 @@ def _line(place: Place, line_at: Callable[[Place], str]) -> dict[str, str]:
 
 
 def _text(inside: Inside, id: int) -> str:
-    return inside.bundle.tokenizer.pieces([id])[0].text
+    """Return a token as one can read it, the markers by what they mean."""
+    tokenizer = inside.bundle.tokenizer
+    if id == tokenizer.end_id:
+        return words.END
+    topic = next((name for name, gist in tokenizer.gists.items() if gist == id), None)
+    return words.topic_token(topic) if topic else tokenizer.pieces([id])[0].text
+
+
+def _share(value: float) -> float:
+    """Round a probability to three digits that count, so that the smallest do not become 0."""
+    return float(f"{value:.3g}")
 
 
 def _number(value: Any) -> float | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+END = "(end)"
+
 # What took a candidate out of the draw.
 FATES = {
     "kept": "",
@@ -57,6 +59,10 @@ def percent(share: float) -> str:
 
 def quoted(token: str) -> str:
     return f"“{token.strip() or token}”"
+
+
+def topic_token(topic: str) -> str:
+    return f"topic: {topic}"
 
 
 def habit(found: Any) -> str:

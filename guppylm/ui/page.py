@@ -13,6 +13,7 @@ from typing import Any
 
 import gradio as gr
 
+from guppylm.ui import words
 from guppylm.ui.chat_tab import ChatTab, _asset, _html
 from guppylm.ui.compare_tab import CompareTab
 from guppylm.ui.endpoints import add_endpoints
@@ -55,7 +56,7 @@ def build_app(settings: AppSettings, *, shelf: Shelf | None = None) -> gr.Blocks
         with gr.Tabs(elem_id="rooms"):
             with gr.Tab("Chat", id="chat"):
                 chat.build()
-            with gr.Tab("Look inside", id="inside") as inside_tab:
+            with gr.Tab(words.LOOK_INSIDE, id="inside") as inside_tab:
                 inside.build()
             with gr.Tab("Compare", id="compare"):
                 compare.build()

@@ -9,6 +9,8 @@ from guppylm.ui.conversation import Exchange
 
 OUR_FAULT = "Something broke while it was answering. That is a fault of this program, not of your message."
 
+LOOK_INSIDE = "Look inside"
+
 COMPARE = "Side by side"
 WHY_COMPARE = "One message, several answers: everything else is the same, the seed too unless seeds are compared."
 COMPARE_WHAT = "What to compare"

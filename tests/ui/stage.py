@@ -109,6 +109,7 @@ class Paced:
         self._chat = chat
         self.seconds = seconds
         self.max_turns = chat.max_turns
+        self.bundle = chat.bundle
         self.n_tokens = 0
         self.n_closed = 0
 

@@ -14,7 +14,7 @@ function usualHead() {
   for (let layer = 0; layer < layers; layer++)
     for (let head = 0; head < heads; head++)
       for (let to = 0; to < state.query; to++)
-        if (["message", "reply"].includes(tokens[to].role) && weight(layer, head, state.query, to) > best.most)
+        if (["message", "reply"].includes(tokens[to].role) && /[\p{L}\p{N}]/u.test(tokens[to].text) && weight(layer, head, state.query, to) > best.most)
           best = { layer, head, most: weight(layer, head, state.query, to) };
   return best;
 }

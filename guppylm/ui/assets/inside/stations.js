@@ -85,6 +85,7 @@ function layers() {
     h("h4", {}, "The five likeliest next tokens, layer by layer"),
     h("div", { class: "wide" }, h("table", { class: "guesses" }, h("tbody", {}, found.layers.map((one, n) => h("tr", { class: n === found.settled ? "settled" : "" },
       h("th", { scope: "row" }, name(n)), one.best.map(guess), h("td", { class: "rank" }, one.rank === 1 ? "" : `“${shown(said)}” is no. ${one.rank.toLocaleString("en")}`)))))),
+    h("p", { class: "soft" }, "Before any layer, a token's row agrees best with itself. The line marks where the last favourite took the lead for good."),
     h("h4", {}, "How much each part added to the score of ", h("q", {}, shown(said))),
     h("ul", { class: "pushes" }, found.pushes.map(([kind, layer, amount]) => h("li", {},
       h("span", {}, layer === null ? part[kind] : `layer ${layer + 1}, ${part[kind]}`),
@@ -138,7 +139,7 @@ function drawn(found) {
       h("tbody", {}, found.candidates.map((one) => h("tr", { class: `${one.id === found.id ? "chosen" : ""} ${one.fate ? "out" : ""}` },
         h("th", { scope: "row" }, one.pick ? h("button", { type: "button", title: "Let the reply go on with this token", "data-key": `c${one.id}`, onclick: () => goOn(one) }, text(one)) : text(one)),
         h("td", {}, number(one.logit)), h("td", {}, number(one.tempered)), h("td", {}, percent(one.p_model)),
-        h("td", { class: "p" }, one.fate ? one.fate : [percent(one.p), bar(one.p)]), h("td", { class: "soft" }, one.rank > 12 ? `no. ${one.rank}` : "")))))),
+        h("td", { class: "p" }, one.fate ? one.fate : [percent(one.p), bar(one.p)]), h("td", { class: "soft" }, one.rank > 12 ? `no. ${one.rank.toLocaleString("en")}` : "")))))),
     h("p", { class: "soft" }, "Choose a token, and the reply goes on from it."),
   ];
 }
@@ -168,7 +169,9 @@ function learned() {
   const show = (at) => {
     found.at = at;
     const frame = found.frames[at];
-    place.replaceChildren(curve(found, frame), h("p", { role: "status" }, frame.says),
+    place.replaceChildren(curve(found, frame),
+      h("p", { class: "soft" }, "The loss, step by step; the beginning is stretched. Solid: of the conversations just learned from. Dashed: of phrasings it was never shown."),
+      h("p", { role: "status" }, frame.says),
       ...frame.replies.map(([input, output]) => row({ input, output })));
   };
   const slider = h("input", { type: "range", min: 0, max: found.frames.length - 1, step: 1, value: found.at, "data-key": "frames", "aria-label": "How far the training is",
@@ -190,5 +193,5 @@ function curve(found, frame) {
     [0, Math.floor(top / 2), Math.floor(top)].map((loss) => svg("text", { x: left - 8, y: y(loss) + 4, "text-anchor": "end" }, loss)),
     svg("path", { class: "held", d: path(found.held_out) }), svg("path", { class: "loss", d: path(found.curve) }),
     svg("path", { class: "now", d: `M${x(frame.step)} 6V${H - low}` }),
-    svg("text", { x: W - 8, y: H - low - 8, "text-anchor": "end" }, "steps, on a scale that stretches the beginning"));
+  );
 }

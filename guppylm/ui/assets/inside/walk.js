@@ -54,20 +54,26 @@ async function fetchFor(key) {
   if ((key === "wrote" || key === "memory") && !state.memory) {
     state.memory = { waiting: true };
     const found = await asked("remember", state.ask);
-    if (turn === state.turn) { state.memory = found; render(); }
+    if (turn !== state.turn) return;
+    state.memory = found;
+    if (["wrote", "memory"].includes(state.view.stations[state.station].key)) render();
+    else root().querySelector(".why").replaceWith(why()); // nobody's sliders are taken away
   }
   if (key === "learned" && !state.learned) {
     const name = state.ask.persona;
     state.learned = { waiting: true };
     const found = await asked("learn", name);
-    if (name === state.ask.persona) { state.learned = { ...found, persona: name, at: (found.frames?.length ?? 1) - 1 }; render(); }
+    if (name !== state.ask.persona) return;
+    state.learned = { ...found, persona: name, at: (found.frames?.length ?? 1) - 1 };
+    if (state.view.stations[state.station].key === "learned") render();
   }
 }
 
-function go(station) {
+function go(station, { jump = false } = {}) {
   state.station = Math.max(0, Math.min(state.view.stations.length - 1, station));
   render();
-  root().querySelector(".station h3")?.focus({ preventScroll: false });
+  if (jump) root().querySelector(".station h3").focus();
+  else if (!root().contains(document.activeElement)) root().querySelector("[data-key=back]").focus(); // Next is at its end
 }
 
 function render() {
@@ -81,10 +87,12 @@ function render() {
     asking(who),
     ...(state.problem ? [h("p", { class: "problem", role: "alert" }, state.problem)] : []),
     ...(state.view && !state.problem
-      ? [strip(who), why(), h("div", { class: "walk" }, navigation(), h("div", { class: "stops", role: "group", "aria-label": "The stations" }, stops()), station())]
+      ? [h("div", { class: "reply" }, strip(who), why()), h("div", { class: "walk" }, navigation(), h("div", { class: "stops", role: "group", "aria-label": "The stations" }, stops()), station())]
       : state.busy ? [h("p", { class: "soft", role: "status" }, "Looking …")] : []),
   );
   root().classList.toggle("busy", state.busy);
+  const here = root().querySelector(".stops [aria-current]");
+  if (here) here.parentElement.scrollLeft = here.offsetLeft - here.parentElement.offsetLeft - 40; // on a phone they stand in one row
   if (held) root().querySelector(`[data-key="${CSS.escape(held)}"]`)?.focus({ preventScroll: true });
   if (state.view && !state.problem) fetchFor(state.view.stations[state.station].key);
 }
@@ -99,7 +107,7 @@ function asking(who) {
           state.open.personas.map((one) => h("option", { value: one.name, selected: one.name === who.name }, one.title)))
       : h("b", {}, who.title),
     field,
-    h("button", { class: "main", "data-key": "look" }, "Look"),
+    h("button", { class: "go", "data-key": "look" }, "Look"),
     h("button", { type: "button", "data-key": "again", title: "The same message, other dice", onclick: () => look({ ...state.ask, begin: [], n_tokens: 0, seed: 1 + (state.ask.seed % 999) }) }, "Other dice"),
   );
 }
@@ -129,7 +137,7 @@ function why() {
   return h("section", { class: "why", "aria-live": "polite" },
     h("h2", {}, "Why ", h("q", {}, name), "?"),
     found ? h("ul", {}, sentences.map(([key, text]) => h("li", {}, text, " ",
-      h("button", { type: "button", class: "to", "data-key": `to-${key}-${text.length}`, onclick: () => go(state.view.stations.findIndex((one) => one.key === key)) }, "See it"))))
+      h("button", { type: "button", class: "to", "data-key": `to-${key}-${text.length}`, onclick: () => go(state.view.stations.findIndex((one) => one.key === key), { jump: true }) }, "See it"))))
       : h("p", { class: "soft" }, "…"));
 }
 
@@ -138,7 +146,7 @@ function navigation() {
   return h("div", { class: "turns" },
     h("button", { type: "button", "data-key": "back", disabled: state.station === 0, onclick: () => go(state.station - 1) }, "← Back"),
     h("span", { class: "soft" }, `${state.station + 1} of ${last + 1}`),
-    h("button", { type: "button", class: "main", "data-key": "next", disabled: state.station === last, onclick: () => go(state.station + 1) }, "Next →"));
+    h("button", { type: "button", class: "go", "data-key": "next", disabled: state.station === last, onclick: () => go(state.station + 1) }, "Next →"));
 }
 
 const stops = () => state.view.stations.map((one, i) => h("button", {
