@@ -93,11 +93,26 @@ def _save_bundle(stage: Stage) -> None:
     from guppylm.packs.load import load_pack
 
     pack = load_pack(stage.personas_dir / "lamp")
-    tokenizer = Tokenizer.train(["the moth came at one. i saw it. are you bright today"] * 3, vocab_size=300)
+    tokenizer = Tokenizer.train(
+        ["the moth came at one. i saw it. are you bright today"] * 3, vocab_size=300, gists=["light", "dark"]
+    )
     config = ModelConfig(vocab_size=tokenizer.vocab_size, context=96, n_layers=1, n_heads=2, d_model=16, d_ff=16)
     model = Transformer(config, generator=torch.Generator().manual_seed(0))
-    metrics = {"persona": "lamp", "title": "Lamp"}
-    bundle = Bundle(config=config, model=model, tokenizer=tokenizer, pack_files=pack.files, metrics=metrics)
+    metrics = {
+        "persona": "lamp",
+        "title": "Lamp",
+        "settings": {"n_rows": 200, "seed": 0},
+        "training": {"n_steps": 12},
+        "curve": [{"step": 0, "loss": None, "held_out_loss": 5.7}, {"step": 12, "loss": 2.5, "held_out_loss": 2.6}],
+    }
+    said = [{"prompt": "are <i>you</i> bright", "reply": "i <b>am</b>"}]
+    replay = [
+        {"step": 0, "n_tokens": 0, "loss": None, "replies": said},
+        {"step": 12, "n_tokens": 900, "loss": 2.5, "replies": said},
+    ]
+    bundle = Bundle(
+        config=config, model=model, tokenizer=tokenizer, pack_files=pack.files, metrics=metrics, replay=replay
+    )
     bundle.save(stage.models_dir / "lamp")
     put_report(stage.models_dir / "lamp")
 
