@@ -103,7 +103,7 @@ def open_visit(browser: Any, address: str, **options: Any) -> Visit:
     visit = Visit(page=page)
 
     def on_request(request: Any) -> None:
-        if not request.url.startswith((address, "data:", "blob:")):
+        if not request.url.startswith((address.split("/?")[0], "data:", "blob:")):
             visit.elsewhere.append(request.url)
 
     page.on("request", on_request)

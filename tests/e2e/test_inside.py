@@ -15,7 +15,7 @@ pytestmark = pytest.mark.browser
 MODELS = Path(__file__).parents[2] / "models"
 KEYS = ["wrote", "numbers", "stream", "attention", "layers", "draw", "memory", "learned"]
 DRAWN = {
-    "wrote": ".row, .problem",
+    "wrote": ".row",
     "numbers": ".pieces li",
     "stream": ".model .block",
     "attention": ".heads canvas",
@@ -116,10 +116,11 @@ def test_pointing_at_the_map_names_the_cell(visit: Visit, served: Served) -> Non
     open_inside(page)
     page.locator("#inside [data-key=s3]").click()
     is_here(page, "attention")
-    box = page.locator("#inside .large canvas").bounding_box()
-    page.mouse.move(box["x"] + 3, box["y"] + box["height"] - 3)
+    canvas = page.locator("#inside .large canvas")
+    width = canvas.bounding_box()["width"]
+    canvas.hover(position={"x": 3, "y": width - 3})
     assert "%" in page.locator("#inside .says").inner_text()
-    page.mouse.move(box["x"] + box["width"] - 3, box["y"] + 3)
+    canvas.hover(position={"x": width - 3, "y": 3})
     assert page.locator("#inside .says").inner_text() == "Not said yet."
     assert page.locator("#inside .looks path").count() > 0
 
