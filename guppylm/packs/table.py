@@ -14,7 +14,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -51,6 +51,14 @@ def write_pack_of_table(name: str, table: Path, personas_dir: Path) -> tuple[Pat
     files |= {f"topics/{topic}.yaml": _topic(texts) for topic, texts in topics.items()}
     folder = write_pack_files(name, personas_dir, files)
     return folder, list(_too_little(topics))
+
+
+def topic_file(label: str, prompts: Iterable[str], replies: Iterable[str]) -> str:
+    """Return the file of a topic in which every text means just itself."""
+    texts = Texts(label=label)
+    texts.prompts = dict.fromkeys(_plain(" ".join(prompt.split())) for prompt in prompts)
+    texts.replies = dict.fromkeys(_plain(" ".join(reply.split())) for reply in replies)
+    return _topic(texts)
 
 
 def read_table(table: Path) -> dict[str, Texts]:
