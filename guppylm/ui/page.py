@@ -18,6 +18,7 @@ from guppylm.ui.chat_tab import ChatTab, _asset, _html
 from guppylm.ui.compare_tab import CompareTab
 from guppylm.ui.endpoints import add_endpoints
 from guppylm.ui.inside_tab import InsideTab
+from guppylm.ui.make.tab import MakeTab
 from guppylm.ui.shelf import Shelf
 
 HEADER = """
@@ -53,6 +54,9 @@ def build_app(settings: AppSettings, *, shelf: Shelf | None = None) -> gr.Blocks
         chat = ChatTab(shelf=shelf, n_concurrent=settings.n_concurrent)
         compare = CompareTab(shelf=shelf, n_concurrent=settings.n_concurrent)
         inside = InsideTab(shelf=shelf)
+        make = MakeTab(
+            personas_dir=settings.personas_dir, models_dir=settings.models_dir, n_concurrent=settings.n_concurrent
+        )
         with gr.Tabs(elem_id="rooms"):
             with gr.Tab("Chat", id="chat"):
                 chat.build()
@@ -60,9 +64,12 @@ def build_app(settings: AppSettings, *, shelf: Shelf | None = None) -> gr.Blocks
                 inside.build()
             with gr.Tab("Compare", id="compare"):
                 compare.build()
+            with gr.Tab(words.MAKE, id="make"):
+                make.build()
         chat.wire(page)
         inside.wire(inside_tab, chat)
         compare.wire(page)
+        make.wire(page)
         gr.HTML(FOOT, **_html("foot"))
         add_endpoints(shelf, n_concurrent=settings.n_concurrent)
     page.queue(default_concurrency_limit=settings.n_concurrent, max_size=settings.n_waiting)
@@ -73,7 +80,7 @@ def launch_options() -> dict[str, Any]:
     """Return how the page is served, the same for the app and its tests."""
     return {
         "theme": _theme(),
-        "css": _asset("theme.css") + _asset("inside/inside.css"),
+        "css": _asset("theme.css") + _asset("inside/inside.css") + _asset("make.css"),
         "favicon_path": str(resources.files("guppylm.ui").joinpath("assets/avatar.svg")),
         "footer_links": ["api"],
         "run_history": False,  # what a visitor says is not kept, not even in the visitor's own browser

@@ -10,6 +10,7 @@ from guppylm.ui.conversation import Exchange
 OUR_FAULT = "Something broke while it was answering. That is a fault of this program, not of your message."
 
 LOOK_INSIDE = "Look inside"
+MAKE = "Make"
 
 COMPARE = "Side by side"
 WHY_COMPARE = "One message, several answers: everything else is the same, the seed too unless seeds are compared."

@@ -30,6 +30,7 @@ Preset = Literal["3m", "smoke"]
 
 ROOT = Path(__file__).resolve().parents[3]
 MAX_WAITING = 8
+N_ROWS = 60_000  # enough for some minutes of a small persona, and made in seconds
 SECONDS_OF_SILENCE = 240.0
 SECONDS_BESIDE_LEARNING = 420.0  # rows, tokenizer and bundle may take so long on a busy machine
 
@@ -57,6 +58,7 @@ class Training:
     held_out: list[tuple[int, float]] = field(default_factory=list)
     spoken: list[tuple[int, tuple[tuple[str, str], ...]]] = field(default_factory=list)
     child: Any = None
+    is_unwanted: bool = False
 
     @property
     def is_over(self) -> bool:
@@ -108,6 +110,12 @@ class Trainings:
                 training.place = list(self._waiting).index(training) + (self._current is not None)
             return training
 
+    def forget(self, token: str) -> None:
+        """Forget a training that is over."""
+        with self._lock:
+            if (known := self._latest.get(token)) and known.is_over:
+                del self._latest[token]
+
     def start(self, bench: Bench, *, preset: Preset = "3m", minutes: float = 2.0) -> Training:
         """Put a training into the queue.
 
@@ -137,9 +145,10 @@ class Trainings:
             if training.state == "waiting":
                 self._waiting.remove(training)
                 training.state, training.says = "stopped", "Taken out of the queue."
-            elif training.child:
-                training.says = "Stopping …"
-                training.child.send_signal(signal.SIGINT)
+            else:
+                training.is_unwanted, training.says = True, "Stopping …"
+                if training.child:
+                    training.child.send_signal(signal.SIGINT)
 
     def close(self) -> None:
         """End everything, now."""
@@ -176,6 +185,8 @@ class Trainings:
             errors="replace",
             start_new_session=True,  # Ctrl-C in the terminal of the page is for the page, which then ends this
         )
+        if training.is_unwanted:  # told to stop while it was being started
+            child.send_signal(signal.SIGINT)
         heard = [time.monotonic()]
         threading.Thread(target=self._watch, args=(training, child, heard), daemon=True).start()
         other: deque[str] = deque(maxlen=5)
@@ -203,9 +214,9 @@ class Trainings:
         has_bundle = (training.bench.bundle_dir / "config.json").is_file()
         if code == 0 and has_bundle:
             training.state, training.says, training.fraction = "done", "Trained.", 1.0
-        elif code == 128 + signal.SIGINT and has_bundle:
+        elif training.is_unwanted and has_bundle:
             training.state, training.says = "stopped", "Stopped. What it has learned so far is kept: talk to it."
-        elif code == 128 + signal.SIGINT:
+        elif training.is_unwanted:
             training.state, training.says = "stopped", "Stopped before it had learned anything."
         elif code < 0:
             ended = (
@@ -223,7 +234,7 @@ def command_of(training: Training) -> list[str]:
     length = (
         ["--preset", "smoke"]
         if training.preset == "smoke"
-        else ["--preset", "3m", "--minutes", f"{training.minutes:g}"]
+        else ["--preset", "3m", "--rows", str(N_ROWS), "--minutes", f"{training.minutes:g}"]
     )
     train = [sys.executable, str(ROOT / "train.py"), "--persona", str(bench.pack_dir), "--out", str(bench.bundle_dir)]
     return [*polite, *train, *length, "--json"]
