@@ -31,6 +31,13 @@ _SPECIAL = re.compile(r"[<>(|)\\]")
 _WEIGHT = re.compile(r"^(\d{1,6})\* ")
 
 
+class _Indented(yaml.SafeDumper):
+    """Writes lists as people do, a step to the right of their key."""
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        super().increase_indent(flow, False)
+
+
 @dataclass(kw_only=True)
 class Texts:
     """What a table says of one topic: each text once, in the order of the rows."""
@@ -146,7 +153,7 @@ def _topic(texts: Texts) -> str:
 def _yaml(kind: str, keys: Mapping[str, object]) -> str:
     depth = "../" if kind == "persona" else "../../"
     head = f"# yaml-language-server: $schema={depth}schema/{kind}.json\n"
-    return head + yaml.safe_dump(keys, allow_unicode=True, sort_keys=False, width=10_000)
+    return head + yaml.dump(keys, Dumper=_Indented, allow_unicode=True, sort_keys=False, width=10_000)
 
 
 def _too_little(topics: Mapping[str, Texts]) -> Iterator[str]:

@@ -111,7 +111,7 @@ def kind_of(file: str) -> str | None:
 
 def samples_html(rows: Iterable[Conversation]) -> str:
     """Return conversations, each with the lines it was made from."""
-    return "".join(
+    found = "".join(
         f'<details class="sample"><summary><span class="asked">{escape(row.input) or "(silence)"}</span>'
         f'<span class="replied">{escape(row.output)}</span></summary>'
         f"<p>{escape(row.category)}: {_places(row.ask_lines)} → {_places(row.reply_lines)}"
@@ -119,6 +119,7 @@ def samples_html(rows: Iterable[Conversation]) -> str:
         + "</p></details>"
         for row in rows
     )
+    return f'<div class="scroll" tabindex="0" role="region" aria-label="Conversations">{found}</div>'
 
 
 def _places(places: Iterable[Place]) -> str:
