@@ -57,6 +57,7 @@ def build_app(settings: AppSettings, *, shelf: Shelf | None = None) -> gr.Blocks
         make = MakeTab(
             personas_dir=settings.personas_dir, models_dir=settings.models_dir, n_concurrent=settings.n_concurrent
         )
+        make.remember()
         with gr.Tabs(elem_id="rooms"):
             with gr.Tab("Chat", id="chat"):
                 chat.build()

@@ -52,9 +52,14 @@ class MakeTab:
 
     # ---- placing
 
-    def build(self) -> None:
-        # Only this browser knows it; with it a reload finds the bench again. It means nothing to any other page.
+    def remember(self) -> None:
+        """Place what lies in the visitor's browser: the token by which a reload finds the bench again.
+
+        Outside of all tabs: what is in one is not there before it is opened.
+        """
         self.token = gr.BrowserState("", storage_key="guppylm-bench", secret="guppylm")
+
+    def build(self) -> None:
         self.editing = gr.State("")
         self.talk = gr.State([])
         self.timer = gr.Timer(1.0, active=False)
