@@ -78,7 +78,7 @@ class Bench:
         if of not in known:
             raise NotFoundError(f"There is no persona called {of!r}.", nearest(of, known))
         with self._laid_out(name):
-            shutil.copytree(self._personas_dir / of, self.packs_dir / name)
+            shutil.copytree(self._personas_dir / of, self.packs_dir / name, symlinks=True)
 
     def begin_table(self, name: str, table: Path) -> list[str]:
         """Begin with what a spreadsheet says. Returns a sentence for each topic that has too little."""
@@ -89,7 +89,7 @@ class Bench:
     def begin_zip(self, name: str, archive: Path) -> None:
         """Begin with a pack from a zip file. Raises PackError where that is not one."""
         with opened(archive, self._personas_dir) as (folder, _), self._laid_out(name):
-            shutil.copytree(folder, self.packs_dir / name)
+            shutil.copytree(folder, self.packs_dir / name, symlinks=True)
 
     def _laid_out(self, name: str) -> _Fresh:
         if _NAME.fullmatch(name) is None:
@@ -104,7 +104,7 @@ class Bench:
     def files(self) -> list[str]:
         """List the files of the pack that can be edited, persona.yaml first."""
         folder = self.pack_dir
-        found = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
+        found = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if _is_own(path)]
         return sorted(
             (file for file in found if _FILE.fullmatch(file)),
             key=lambda file: (file.count("/"), file != "persona.yaml", file),
@@ -211,7 +211,7 @@ class Bench:
         target = self.packs_dir.parent / name
         with self._lock, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
             for path in sorted(folder.rglob("*")):
-                if path.is_file() and not path.name.startswith("."):
+                if _is_own(path) and not path.name.startswith("."):
                     archive.write(path, path.relative_to(root))
         return target
 
@@ -231,7 +231,7 @@ class _Fresh:
         self._packs.mkdir(parents=True)
         for shared in self._bench._personas_dir.glob("_*"):
             if shared.is_dir() and not shared.is_symlink():
-                shutil.copytree(shared, self._packs / shared.name)
+                shutil.copytree(shared, self._packs / shared.name, symlinks=True)
 
     def __exit__(self, kind: object, *_: object) -> None:
         if kind is None:
@@ -242,6 +242,11 @@ class _Fresh:
             if self._old.exists():
                 self._old.rename(self._packs)
         self._bench._lock.release()
+
+
+def _is_own(path: Path) -> bool:
+    """Say whether a path is a file itself, and not a link to one that may lie anywhere."""
+    return path.is_file() and not path.is_symlink()
 
 
 class Benches:
