@@ -121,7 +121,7 @@ def strongest(found: Iterable[Habit]) -> dict[str, Habit]:
     """Return, for each pattern, the head that follows it most, where it does so far more than by chance."""
     best: dict[str, Habit] = {}
     for habit in found:
-        clearly = habit.share >= min(0.9, max(0.2, 2 * habit.by_chance))
+        clearly = habit.share >= min(0.9, max(0.3, 2 * habit.by_chance))
         if clearly and (habit.name not in best or habit.share > best[habit.name].share):
             best[habit.name] = habit
     return {name: best[name] for name in PATTERNS if name in best}

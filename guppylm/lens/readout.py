@@ -92,8 +92,8 @@ def topics_by_layer(inside: Inside) -> list[Mapping[str, float]]:
 
 
 @torch.inference_mode()
-def pushes(inside: Inside, position: int) -> list[Push]:
-    """Return what each part pushed for the token at a position (from 1 up).
+def pushes(inside: Inside, position: int, *, of: int | None = None) -> list[Push]:
+    """Return what each part pushed for the token at a position (from 1 up), or for another token `of` in its stead.
 
     The amounts add up to the token's logit minus the mean of all logits there. They are how far the score was lifted
     over the average word's; a probability is what is left after all words have been lifted.
@@ -101,7 +101,7 @@ def pushes(inside: Inside, position: int) -> list[Push]:
     at, trace, norm = position - 1, inside.trace, inside.bundle.model.norm
     final = trace.residual[-1][0, at]  # (D,)
     weight = inside.bundle.model.tokens.weight  # (V, D)
-    direction = weight[inside.ids[position]] - weight.mean(dim=0)  # (D,)
+    direction = weight[inside.ids[position] if of is None else of] - weight.mean(dim=0)  # (D,)
     width = (final.var(unbiased=False) + norm.eps).sqrt()
 
     def push(part: Tensor) -> float:

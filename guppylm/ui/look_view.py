@@ -47,7 +47,12 @@ def reply_view(inside: Inside, *, label: Label = str) -> dict[str, Any]:
         ],
         "attention": {"layers": config.n_layers, "heads": config.n_heads, "bytes": _attention(inside)},
         "habits": [
-            {"layer": habit.layer, "head": habit.head, "says": words.habit(habit)}
+            {
+                "layer": habit.layer,
+                "head": habit.head,
+                "says": words.habit(habit),
+                "query": _seen_from(inside, habit.name),
+            }
             for habit in strongest(habits([inside])).values()
         ],
         "topics": _topics(inside, label),
@@ -59,6 +64,7 @@ def reply_view(inside: Inside, *, label: Label = str) -> dict[str, Any]:
 def token_view(inside: Inside, position: int, *, label: Label = str) -> dict[str, Any]:
     """Return what is shown of the token at a position from 1 up, and why it stands there."""
     layers, step = by_layer(inside, position), inside.step_at(position)
+    rival = next(one.id for one in layers[-1].best if one.id != inside.ids[position])
     return {
         "position": position,
         "why": _why(inside, position, layers, step, label),
@@ -68,7 +74,11 @@ def token_view(inside: Inside, position: int, *, label: Label = str) -> dict[str
             for layer in layers
         ],
         "settled": settled_at(layers),
-        "pushes": [[one.part, one.layer, round(one.amount, 2)] for one in pushes(inside, position)],
+        "rival": _text(inside, rival),
+        "pushes": [
+            [one.part, one.layer, round(one.amount, 2), round(other.amount, 2)]
+            for one, other in zip(pushes(inside, position), pushes(inside, position, of=rival), strict=True)
+        ],
         "sizes": [
             {"before": round(one.before, 2), "attention": round(one.attention, 2), "after": round(one.after, 2),
              "feed_forward": round(one.feed_forward, 2), "firing": one.n_firing}
@@ -80,7 +90,7 @@ def token_view(inside: Inside, position: int, *, label: Label = str) -> dict[str
 
 def draw_view(inside: Inside, step: Step, sampling: Sampling | None = None) -> dict[str, Any]:
     """Return how a token was drawn, or would have been under other settings with the same random number."""
-    said, step = step.id, step.again(sampling) if sampling else step
+    said, step = step.id, step.again(sampling or step.sampling)  # what the dice say, whoever chose in the end
     trail = step.trail()
     ordered = trail.probabilities.sort(descending=True, stable=True)
     ends = {int(id): float(end) for id, end in zip(ordered.indices, ordered.values.cumsum(0), strict=True)}
@@ -154,8 +164,19 @@ def _why(inside: Inside, position: int, layers: Sequence[Layer], step: Step | No
         ]
     )
     n_left = int((step.trail().probabilities > 0).sum())
-    found.append(["draw", words.why_drawn(layers[-1].p_said, step.p, n_left, step.uniform)])
+    dice = step.again(step.sampling)
+    if dice.id == step.id:
+        found.append(["draw", words.why_drawn(layers[-1].p_said, step.p, n_left, step.uniform)])
+    else:
+        found.append(["draw", words.why_chosen(layers[-1].p_said, _text(inside, dice.id))])
     return found
+
+
+def _seen_from(inside: Inside, habit: str) -> int | None:
+    """Return the place from which a head does what it does, where it does it at one place only."""
+    if habit != "message":
+        return None
+    return inside.first - 2 if inside.reply.gist else inside.first - 1
 
 
 def _looked_at(inside: Inside, position: int) -> tuple[str, float, int, int] | None:

@@ -68,7 +68,7 @@ def topic_token(topic: str) -> str:
 def habit(found: Any) -> str:
     """Say what a head does, how much, and how much any head would."""
     where = f"Layer {found.layer + 1}, head {found.head + 1}"
-    much = f"{percent(found.share)} of its attention; a head that looks everywhere alike: {percent(found.by_chance)}"
+    much = f"{percent(found.share)} of its attention on average; spread evenly it would be {percent(found.by_chance)}"
     return f"{where} {HABITS[found.name]} ({much})."
 
 
@@ -99,7 +99,7 @@ def why_topic(topic: str, share: float) -> str:
 def why_looked(token: str, share: float, layer: int, head: int) -> str:
     return (
         f"Of the earlier words, {quoted(token)} was looked at most: "
-        f"layer {layer + 1}, head {head + 1} gave it {percent(share)} of its attention."
+        f"layer {layer + 1}, head {head + 1} gave it {percent(share)} of its attention. (A look is not yet a reason.)"
     )
 
 
@@ -108,12 +108,16 @@ def why_settled(said: str, favourite: str, is_favourite: bool, settled: int, n_l
     where = "from the start" if settled == 0 else f"behind layer {settled} of {n_layers}"
     if is_favourite:
         return f"{quoted(said)} became the favourite {where}, and stayed it."
-    return f"The favourite was {quoted(favourite)}, {where}; {quoted(said)} came by the luck of the draw."
+    return f"The favourite was {quoted(favourite)}, {where}; {quoted(said)} was behind it."
+
+
+def why_chosen(p_model: float, dice: str) -> str:
+    return f"It was chosen by hand: the model gave it {percent(p_model)}, and the dice would have said {quoted(dice)}."
 
 
 def why_drawn(p_model: float, p: float, n_left: int, uniform: float) -> str:
     if n_left == 1:
-        return f"The model gave it {percent(p_model)}, and no other token was left to draw."
+        return f"The model gave it {percent(p_model)}, and the others were so unlikely that top-k or top-p cut them."
     return (
         f"The model gave it {percent(p_model)}; temperature, top-k and top-p made that {percent(p)} "
         f"among {n_left} tokens, and the dice fell on it ({uniform:.2f})."

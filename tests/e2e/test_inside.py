@@ -53,9 +53,9 @@ def test_the_walk_goes_through_the_reply_that_was_just_given(visit: Visit, serve
     for i, key in enumerate(KEYS):
         is_here(page, key)
         assert page.locator("#inside .turns .soft").inner_text() == f"{i + 1} of 8"
-        page.locator("#inside .more summary").click()
+        page.locator("#inside .depth summary").click()
         assert ".py:" in page.locator("#inside .code").inner_text()
-        page.locator("#inside .more summary").click()
+        page.locator("#inside .depth summary").click()
         if key != KEYS[-1]:
             page.locator("#inside [data-key=next]").click()
     assert page.locator("#inside [data-key=next]").is_disabled()

@@ -16,6 +16,8 @@ const svg = (tag, attributes, ...children) => build(document.createElementNS(SVG
 const percent = (p) => (p > 0 && p < 0.005 ? "<1 %" : p < 1 && p >= 0.995 ? ">99 %" : `${Math.round(100 * p)} %`);
 const number = (x) => (x === null ? "" : (Math.round(x * 100) / 100).toFixed(2).replace("-", "−"));
 
+const signed = (x) => `${x < 0 ? "" : "+"}${number(x)}`;
+
 // A token as people can see it: a space at its front is a gap between words, anything else unseen gets a sign.
 function shown(token) {
   if (token.role === "gist") return `topic: ${state.view.topic}`;

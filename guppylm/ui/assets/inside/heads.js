@@ -31,8 +31,8 @@ function attention() {
     })));
   return [
     habits.length ? h("ul", { class: "habits" }, habits.map((one, i) => h("li", {}, h("button", { type: "button", "data-key": `habit${i}`,
-      "aria-pressed": String(one.layer === now.layer && one.head === now.head), onclick: () => pick(one.layer, one.head) }, one.says)))) : h("p", { class: "soft" }, "In this conversation, no head does anything with a name."),
-    h("div", { class: "maps" }, h("div", {}, h("h4", {}, "All heads"), grid),
+      "aria-pressed": String(one.layer === now.layer && one.head === now.head), onclick: () => { state.query = one.query ?? state.query; pick(one.layer, one.head); } }, one.says)))) : h("p", { class: "soft" }, "In this conversation, no head does anything with a name."),
+    h("div", { class: "maps" }, h("div", {}, h("h4", {}, "All heads: a row for each layer, the first on top"), grid),
       h("div", {}, h("h4", {}, `Layer ${now.layer + 1}, head ${now.head + 1}`), large(now))),
     h("h4", {}, "From ", h("q", {}, shown(tokens[state.query])), ", layer ", now.layer + 1, ", head ", now.head + 1),
     lookingLines(now),
@@ -57,7 +57,7 @@ function map(layer, head) {
 
 function large({ layer, head }) {
   const { tokens } = state.view, n = tokens.length, canvas = map(layer, head);
-  const says = h("p", { class: "soft says" }, "A row looks, a column is looked at. Point at a cell.");
+  const says = h("p", { class: "soft says" }, "Both ways in the order of the conversation: a row looks, a column is looked at. Point at a cell.");
   const cell = (event) => {
     const box = canvas.getBoundingClientRect();
     const at = (position, start, size) => Math.max(0, Math.min(n - 1, Math.floor((n * (position - start)) / size)));

@@ -68,7 +68,7 @@ function stream() {
         box("Network", layer, ["feed_forward"], added(one.feed_forward), h("small", {}, `${one.firing} of ${d_ff} neurons fire`)),
         h("p", { class: "after" }, bar(one.after / longest), h("small", {}, `length ${number(one.after)}`)))),
       box("Norm, and a score for every token", null, ["norm"], h("small", {}, "with the table of tokens again"))),
-    h("p", { class: "soft" }, `${n_parameters.toLocaleString("en")} numbers were learned in all. A row has ${d_model}; its length is the root of the sum of their squares.`),
+    h("p", { class: "soft" }, `${n_parameters.toLocaleString("en")} numbers were learned in all. A row has ${d_model}; its length is the root of the sum of their squares. In the boxes, a weight is a table to multiply by and a bias a row to add.`),
   ];
 }
 
@@ -80,17 +80,18 @@ function layers() {
   const guess = ([text, p, id]) => h("td", { class: id === said.id ? "said" : "" }, h("span", {}, text.trim() || "␣"), h("small", {}, percent(p)));
   const topics = state.view.topics;
   const most = Math.max(...found.pushes.map(([, , amount]) => Math.abs(amount)), 0.01);
-  const part = { embedding: "rows of token and place", attention: "attention", feed_forward: "network", bias: "the last norm" };
+  const part = { embedding: "rows of token and place", attention: "attention", feed_forward: "network", bias: "a fixed addition at the end" };
   return [
     h("h4", {}, "The five likeliest next tokens, layer by layer"),
     h("div", { class: "wide" }, h("table", { class: "guesses" }, h("tbody", {}, found.layers.map((one, n) => h("tr", { class: n === found.settled ? "settled" : "" },
-      h("th", { scope: "row" }, name(n)), one.best.map(guess), h("td", { class: "rank" }, one.rank === 1 ? "" : `“${shown(said)}” is no. ${one.rank.toLocaleString("en")}`)))))),
+      h("th", { scope: "row" }, name(n)), one.best.map(guess), h("td", { class: "rank" }, one.rank === 1 ? "" : `“${shown(said)}” is no. ${one.rank.toLocaleString("en")} of ${state.view.model.vocab_size.toLocaleString("en")}`)))))),
     h("p", { class: "soft" }, "Before any layer, a token's row agrees best with itself. The line marks where the last favourite took the lead for good."),
-    h("h4", {}, "How much each part added to the score of ", h("q", {}, shown(said))),
-    h("ul", { class: "pushes" }, found.pushes.map(([kind, layer, amount]) => h("li", {},
+    h("h4", {}, "How much each part added to the score of ", h("q", {}, shown(said)), ", and of ", h("q", {}, found.rival.trim() || "␣")),
+    h("p", { class: "soft" }, "Beyond what it added for the average token. The bars are for the first, the second figures for the other."),
+    h("ul", { class: "pushes" }, found.pushes.map(([kind, layer, amount, other]) => h("li", {},
       h("span", {}, layer === null ? part[kind] : `layer ${layer + 1}, ${part[kind]}`),
       h("span", { class: "scale", "aria-hidden": "true" }, h("i", { class: amount < 0 ? "less" : "more", style: `width:${(50 * Math.abs(amount)) / most}%` })),
-      h("b", {}, `${amount < 0 ? "" : "+"}${number(amount)}`)))),
+      h("b", {}, signed(amount)), h("small", {}, signed(other))))),
     topics.length ? [h("h4", {}, "Where the topic is decided: the place right after the message"),
       h("div", { class: "wide" }, h("table", { class: "topics" },
         h("thead", {}, h("tr", {}, h("td"), topics[0].p.map((_, n) => h("th", { scope: "col" }, n === 0 ? "before" : `layer ${n}`)))),
@@ -123,6 +124,8 @@ function draw() {
   return [h("div", { class: "knobs" }, slider("temperature", "Temperature", 0, 2, 0.05), slider("top_k", "Top-k", 0, 100, 1), slider("top_p", "Top-p", 0.05, 1, 0.05)), place];
 }
 
+const isByHand = () => (state.ask.begin ?? []).length > state.focus - state.view.first;
+
 function drawn(found) {
   const left = found.candidates.filter((one) => one.p > 0).sort((a, b) => a.end - b.end);
   const chosen = found.candidates.find((one) => one.id === found.id), said = state.view.tokens[state.focus];
@@ -133,7 +136,7 @@ function drawn(found) {
       left.map((one, i) => h("span", { class: `${one.id === found.id ? "chosen " : ""}${i % 2 ? "odd" : ""}`, style: `width:${100 * one.p}%`, title: `${text(one)} ${percent(one.p)}` }, one.p > 0.06 ? text(one) : "")),
       h("i", { style: `left:${100 * found.uniform}%` })),
     h("p", {}, `The random number ${found.uniform.toFixed(2)} falls on `, h("q", {}, chosen ? text(chosen) : "…"),
-      found.id === found.said ? "." : [". It said ", h("q", {}, shown(said)), "."], ` ${found.n_left.toLocaleString("en")} ${found.n_left === 1 ? "token is" : "tokens are"} in the draw.`),
+      found.id === found.said ? "." : [isByHand() ? ". You chose " : ". It said ", h("q", {}, shown(said)), "."], ` ${found.n_left.toLocaleString("en")} ${found.n_left === 1 ? "token is" : "tokens are"} in the draw.`),
     h("div", { class: "wide" }, h("table", { class: "candidates" },
       h("thead", {}, h("tr", {}, ["token", "score", "÷ temperature", "model’s own", "in the draw", ""].map((name) => h("th", { scope: "col" }, name)))),
       h("tbody", {}, found.candidates.map((one) => h("tr", { class: `${one.id === found.id ? "chosen" : ""} ${one.fate ? "out" : ""}` },
@@ -170,14 +173,14 @@ function learned() {
     found.at = at;
     const frame = found.frames[at];
     place.replaceChildren(curve(found, frame),
-      h("p", { class: "soft" }, "The loss, step by step; the beginning is stretched. Solid: of the conversations just learned from. Dashed: of phrasings it was never shown."),
+      h("p", { class: "soft" }, "The loss, step by step; the beginning is stretched. Solid: of the conversations just learned from. Dots: of phrasings it was never shown, measured now and then."),
       h("p", { role: "status" }, frame.says),
       ...frame.replies.map(([input, output]) => row({ input, output })));
   };
   const slider = h("input", { type: "range", min: 0, max: found.frames.length - 1, step: 1, value: found.at, "data-key": "frames", "aria-label": "How far the training is",
     oninput: (event) => show(Number(event.target.value)) });
   show(found.at);
-  return [slider, place];
+  return [h("label", { class: "soft" }, "Drag through its training, from noise to the end", slider), place];
 }
 
 function curve(found, frame) {
@@ -191,7 +194,7 @@ function curve(found, frame) {
     svg("path", { class: "guess", d: `M${left} ${y(found.guess)}H${W - 8}` }), svg("text", { x: W - 8, y: y(found.guess) + 14, "text-anchor": "end" }, `guessing: ${found.guess.toFixed(2)}`),
     ticks.map((step) => svg("text", { x: x(step), y: H - 6, "text-anchor": "middle" }, step.toLocaleString("en"))),
     [0, Math.floor(top / 2), Math.floor(top)].map((loss) => svg("text", { x: left - 8, y: y(loss) + 4, "text-anchor": "end" }, loss)),
-    svg("path", { class: "held", d: path(found.held_out) }), svg("path", { class: "loss", d: path(found.curve) }),
+    svg("path", { class: "held", d: path(found.held_out) }), found.held_out.map(([step, loss]) => svg("circle", { cx: x(step), cy: y(loss), r: 3 })), svg("path", { class: "loss", d: path(found.curve) }),
     svg("path", { class: "now", d: `M${x(frame.step)} 6V${H - low}` }),
   );
 }

@@ -122,9 +122,9 @@ function strip(who) {
       tokens.slice(from).map((one, i) => h("button", {
         type: "button", class: `token ${one.role}`, "aria-pressed": String(from + i === state.focus), "data-key": `t${from + i}`,
         style: one.role === "gist" ? null : hue(one.surprise),
-        title: one.role === "gist" ? "what it took the message to be about" : `surprise ${number(one.surprise)}: it had ${percent(Math.exp(-one.surprise))}`,
+        title: one.role === "gist" ? "what it took the message to be about" : `surprise ${number(one.surprise)}: the model gave it ${percent(Math.exp(-one.surprise))}`,
         onclick: () => choose(from + i) }, shown(one))))),
-    h("p", { class: "soft" }, `Choose a token. The redder, the less likely it was. Seed ${state.view.seed}. ${note}`),
+    h("p", { class: "soft" }, `Choose a token. The redder, the less likely it was. The dice began at seed ${state.view.seed}. ${note}`),
   );
 }
 
@@ -133,7 +133,8 @@ function why() {
   const name = shown(state.view.tokens[state.focus]);
   const mine = state.memory?.runs?.find((run) => run.start <= state.focus && state.focus < run.end);
   const sentences = [...(found?.why ?? [])];
-  if (mine) sentences.push(["memory", `It stands in a run of ${mine.end - mine.start} tokens that one training conversation has too: ${mine.replied.at(-1)?.where ?? ""}.`]);
+  const line = mine?.replied.findLast((one) => one.text.toLowerCase().includes(name.toLowerCase()));
+  if (mine) sentences.push(["memory", `${mine.end - mine.start} tokens around it stand like that in one training conversation${line ? `; this one comes from ${line.where}` : ""}.`]);
   return h("section", { class: "why", "aria-live": "polite" },
     h("h2", {}, "Why ", h("q", {}, name), "?"),
     found ? h("ul", {}, sentences.map(([key, text]) => h("li", {}, text, " ",
@@ -157,7 +158,7 @@ function station() {
   return h("article", { class: `station ${here.key}` },
     h("h3", { tabindex: "-1" }, here.title),
     h("p", { class: "lead" }, here.sentence),
-    h("details", { class: "more", open: state.more, ontoggle: (event) => (state.more = event.target.open) },
+    h("details", { class: "depth", open: state.more, ontoggle: (event) => (state.more = event.target.open) },
       h("summary", { "data-key": "more" }, "In more words"), h("p", {}, here.paragraph),
       h("p", { class: "code" }, "In the code: ", h("code", {}, here.code), " in ", h("code", {}, here.place))),
     h("div", { class: "drawing" }, STATIONS[here.key]()));
