@@ -26,7 +26,7 @@ from torch import Tensor
 from guppylm.chat.context import Window, visible
 from guppylm.errors import ChatError
 from guppylm.model.bundle import Bundle
-from guppylm.model.ear import heard
+from guppylm.model.ear import ear_of
 from guppylm.model.gist import Gist, make_up_mind
 from guppylm.model.sampling import Sampling, Step, sample
 from guppylm.model.transformer import KVCache
@@ -83,7 +83,7 @@ class Chat:
         # A message far longer than any that was trained muddles the model. Where training says how far to go, stop.
         trained = bundle.metrics.get("n_positions_trained") or bundle.config.context
         self.context = min(bundle.config.context, int(trained))
-        self.hears_lower = bundle.metrics.get("hears") == "lower"
+        self._hear = ear_of(bundle.metrics.get("hears"))
         bundle.model.eval()
 
     def reply(
@@ -157,10 +157,10 @@ class Chat:
         if max_tokens is not None and (not isinstance(max_tokens, int) or max_tokens < 1):
             raise ChatError(f"max_tokens is {max_tokens!r}.", "Give a whole number of at least 1.")
         reserve = min((max_tokens or N_RESERVED) + bool(self.bundle.tokenizer.gists), self.context // 2)
-        if self.hears_lower:
-            history = [(heard(asked), said) for asked, said in history]
-            message = heard(message)
-        return visible(history, message, self.bundle.tokenizer, self.context, reserve, max_turns=self.max_turns)
+        history = [(self._hear(asked), said) for asked, said in history]
+        return visible(
+            history, self._hear(message), self.bundle.tokenizer, self.context, reserve, max_turns=self.max_turns
+        )
 
 
 class Stream:

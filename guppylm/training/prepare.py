@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import chain
 
-from guppylm.model.ear import heard
+from guppylm.model.ear import ear_of
 from guppylm.model.tokenizer import Tokenizer
 from guppylm.packs.generate import Dataset
 from guppylm.packs.pack import Pack
@@ -13,7 +13,7 @@ from guppylm.packs.pack import Pack
 
 def ear(pack: Pack) -> Callable[[str], str]:
     """Return what makes of a message what chat will show the model of it: nothing else is worth learning from."""
-    return heard if pack.voice.case == "lower" else str
+    return ear_of(pack.voice.case)
 
 
 def make_tokenizer(pack: Pack, dataset: Dataset, *, vocab_size: int) -> Tokenizer:
