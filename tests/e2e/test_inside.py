@@ -26,10 +26,15 @@ DRAWN = {
 }
 
 
-def hurry(served: Served) -> None:
+@pytest.fixture(autouse=True)
+def _in_a_hurry(served: Served) -> Iterator[None]:
     """Nobody presses Stop here, so nobody need wait for the words one by one."""
+    before = [(chat, chat.seconds) for chat in served.chats]
     for chat in served.chats:
         chat.seconds = 0
+    yield
+    for chat, seconds in before:
+        chat.seconds = seconds
 
 
 def open_inside(page: Any) -> None:
@@ -41,8 +46,7 @@ def is_here(page: Any, key: str) -> None:
     page.wait_for_selector(f"#inside .station.{key} {DRAWN[key]}")
 
 
-def test_the_walk_goes_through_the_reply_that_was_just_given(visit: Visit, served: Served) -> None:
-    hurry(served)
+def test_the_walk_goes_through_the_reply_that_was_just_given(visit: Visit) -> None:
     visit.send("are <b>you</b> bright")
     visit.wait_for_replies(1)
     page = visit.page
@@ -64,8 +68,7 @@ def test_the_walk_goes_through_the_reply_that_was_just_given(visit: Visit, serve
     is_here(page, "memory")
 
 
-def test_a_slider_draws_again_and_a_candidate_goes_on(visit: Visit, served: Served) -> None:
-    hurry(served)
+def test_a_slider_draws_again_and_a_candidate_goes_on(visit: Visit) -> None:
     page = visit.page
     open_inside(page)
     page.locator("#inside [data-key=s5]").click()
@@ -81,8 +84,7 @@ def test_a_slider_draws_again_and_a_candidate_goes_on(visit: Visit, served: Serv
     assert page.locator("#inside .tokens [aria-pressed=true]").first.inner_text() == word
 
 
-def test_heads_and_words_are_chosen_by_keyboard(visit: Visit, served: Served) -> None:
-    hurry(served)
+def test_heads_and_words_are_chosen_by_keyboard(visit: Visit) -> None:
     page = visit.page
     open_inside(page)
     page.locator("#inside [data-key=s3]").focus()
@@ -110,8 +112,7 @@ def test_heads_and_words_are_chosen_by_keyboard(visit: Visit, served: Served) ->
     page.wait_for_function("document.querySelector('#inside .drawing').innerText.includes('every number is noise')")
 
 
-def test_pointing_at_the_map_names_the_cell(visit: Visit, served: Served) -> None:
-    hurry(served)
+def test_pointing_at_the_map_names_the_cell(visit: Visit) -> None:
     page = visit.page
     open_inside(page)
     page.locator("#inside [data-key=s3]").click()
@@ -125,8 +126,7 @@ def test_pointing_at_the_map_names_the_cell(visit: Visit, served: Served) -> Non
     assert page.locator("#inside .looks path").count() > 0
 
 
-def test_ones_own_message_and_silence(visit: Visit, served: Served) -> None:
-    hurry(served)
+def test_ones_own_message_and_silence(visit: Visit) -> None:
     page = visit.page
     open_inside(page)
     for message, shown in (
@@ -148,7 +148,6 @@ def test_ones_own_message_and_silence(visit: Visit, served: Served) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_inside_fits_a_phone(browser: Any, served: Served, scheme: str) -> None:
-    hurry(served)
     phone = open_visit(
         browser, served.address, viewport={"width": 390, "height": 844}, color_scheme=scheme, has_touch=True
     )
