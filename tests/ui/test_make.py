@@ -316,7 +316,7 @@ def test_too_many_in_the_queue_are_sent_away(
 
 def test_stopping_keeps_what_was_learned(bench: Bench, queue: Callable[..., Trainings]) -> None:
     trainings = queue(
-        "def stop(*_):\n    write()\n    sys.exit(130)\nsignal.signal(signal.SIGINT, stop)\ntell()\ntime.sleep(60)"
+        "def stop(*_):\n    write()\n    sys.exit(143)\nsignal.signal(signal.SIGTERM, stop)\ntell()\ntime.sleep(60)"
     )
     training = trainings.start(bench)
     while not training.curve:
@@ -357,7 +357,7 @@ def test_a_child_that_dies_is_told_and_the_next_one_runs(
 
 
 def test_a_child_that_hangs_is_ended(bench: Bench, queue: Callable[..., Trainings]) -> None:
-    training = queue("signal.signal(signal.SIGINT, signal.SIG_IGN); time.sleep(600)", silence=0.5).start(bench)
+    training = queue("signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)", silence=0.5).start(bench)
     wait_for(training, "failed")
     assert "said nothing any more" in training.says
 

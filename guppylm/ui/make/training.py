@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -148,7 +147,7 @@ class Trainings:
             else:
                 training.is_unwanted, training.says = True, "Stopping …"
                 if training.child:
-                    training.child.send_signal(signal.SIGINT)
+                    training.child.terminate()  # to train.py the same as Ctrl-C, and no shell makes a child deaf to it
 
     def close(self) -> None:
         """End everything, now."""
@@ -186,7 +185,7 @@ class Trainings:
             start_new_session=True,  # Ctrl-C in the terminal of the page is for the page, which then ends this
         )
         if training.is_unwanted:  # told to stop while it was being started
-            child.send_signal(signal.SIGINT)
+            child.terminate()
         heard = [time.monotonic()]
         threading.Thread(target=self._watch, args=(training, child, heard), daemon=True).start()
         other: deque[str] = deque(maxlen=5)
