@@ -123,7 +123,7 @@ def test_what_is_written_is_checked_at_its_line(bench: Bench) -> None:
     "file", ["../persona.yaml", "/etc/passwd", "topics/../../x.yaml", "nothing.yaml", "", ".persona.yaml.new"]
 )
 def test_only_files_of_the_pack_can_be_read_and_written(bench: Bench, file: str) -> None:
-    for touch in (bench.read, lambda file: bench.write(file, "x"), bench.delete):
+    for touch in (bench.read, lambda file: bench.write(file, "x")):
         with pytest.raises(GuppyError, match="no file"):
             touch(file)
 
@@ -155,7 +155,7 @@ def test_odd_characters_are_kept_or_told(bench: Bench) -> None:
 
 
 def test_a_topic_without_yaml_means_just_what_was_typed(bench: Bench) -> None:
-    file = bench.add_topic("weather", "will it rain\n\n  is it <b>windy</b>  ", "ask: the (leaf|moth).\n- 3* no")
+    bench.add_topic("weather", "will it rain\n\n  is it <b>windy</b>  ", "ask: the (leaf|moth).\n- 3* no")
     topic = bench.pack().topics["weather"]
     assert len(topic.scenes[0].ask) == 2
     said = {row.output for row in bench.dataset(400)[1].train if row.category == "weather"}
@@ -165,10 +165,6 @@ def test_a_topic_without_yaml_means_just_what_was_typed(bench: Bench) -> None:
     for name, asks, replies in (("", "a", "b"), ("a b", "a", "b"), ("../x", "a", "b"), ("w", "", "b"), ("w", "a", " ")):
         with pytest.raises(GuppyError):
             bench.add_topic(name, asks, replies)
-    bench.delete(file)
-    assert file not in bench.files()
-    with pytest.raises(GuppyError, match=r"is its persona\.yaml"):
-        bench.delete("persona.yaml")
 
 
 @pytest.mark.parametrize("name", sorted(HOSTILE))

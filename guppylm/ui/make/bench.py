@@ -14,7 +14,7 @@ import tempfile
 import threading
 import time
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 from guppylm.errors import GuppyError, NotFoundError, nearest
@@ -151,11 +151,6 @@ class Bench:
         self.write(file, topic_file(name, *lines))
         return file
 
-    def delete(self, file: str) -> None:
-        if file == "persona.yaml":
-            raise GuppyError("A persona is its persona.yaml.", "Delete other files, or begin anew.")
-        self._path(file).unlink()
-
     def _path(self, file: str) -> Path:
         """Return where a file is; only those that are listed can be meant."""
         if file not in self.files():
@@ -280,9 +275,6 @@ class Benches:
             token = secrets.token_urlsafe(18)
             self._benches[token] = Bench(Path(self._root.name) / secrets.token_hex(8), self._personas_dir, token)
             return self._benches[token]
-
-    def all(self) -> Mapping[str, Bench]:
-        return dict(self._benches)
 
     def _sweep(self) -> None:
         for token in list(self._old()):
